@@ -1,0 +1,151 @@
+/* service: what a log can do for its users.
+ *
+ * Doors (fs/, later rpc/) call this interface; a member of the cluster implements it (cluster/), and so can a client
+ * over the network. Everything happens on the loop's thread. A request belongs to its caller, who keeps it in place
+ * until it is answered.
+ *
+ * Asynchronous calls return a negative errno (refused, the callback is never called), SERVICE_DONE (the answer is in
+ * the request already, the callback is never called) or SERVICE_PENDING (the callback is called once, later). */
+#ifndef CLOG_SERVICE_SERVICE_H
+#define CLOG_SERVICE_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SERVICE_RECORD_SIZE_MAX 1044480u /* bytes in a record: 255 pages */
+#define SERVICE_BATCH_COUNT_MAX (2u << 20)   /* records in one append */
+#define SERVICE_READ_SIZE_MAX (1u << 20) /* bytes of the stream in one read */
+#define SERVICE_NAME_SIZE 64             /* bytes of a member's or cluster's name, its NUL included */
+#define SERVICE_ADDRESS_SIZE 264         /* bytes of HOST:PORT, its NUL included */
+#define SERVICE_MEMBERS_MAX 16           /* members of a cluster, whatever their role */
+
+enum { SERVICE_PENDING = 0, SERVICE_DONE = 1 };
+
+struct service;
+
+/* ---- Append ---- */
+
+struct service_append;
+typedef void (*service_append_cb)(struct service_append *append, void *arg);
+
+struct service_append {
+	/* The answer. Status 0: the records are on disk at a quorum, at first_offset and up. Else a negative errno. */
+	int status;
+	uint64_t first_offset;
+	uint32_t count;
+	/* Private to the service. */
+	service_append_cb cb;
+	void *arg;
+	struct service_append *next;
+	uint32_t place;
+};
+
+/* Appends count records, which lie one after the other in data, as one batch: consecutive offsets, all or none. data
+ * and sizes are borrowed for the call. Always PENDING or an error: -EMSGSIZE (a record or the batch is too large),
+ * -EINVAL (count is 0 or over SERVICE_BATCH_COUNT_MAX), -EAGAIN (the queue is full; when it has drained, service_ready's
+ * callback is called), -ESHUTDOWN (the service is stopping), -EIO (the disk failed), -ENOMEM. */
+int service_append(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
+                   uint32_t count, service_append_cb cb, void *arg);
+
+/* Asks for cb to be called once, when an append that was answered -EAGAIN may be tried again. One at a time. */
+void service_ready(struct service *service, void (*cb)(void *arg), void *arg);
+
+/* ---- Read ---- */
+
+struct service_record {
+	uint64_t offset;
+	uint64_t entry; /* of the log that holds it */
+	uint64_t term;
+	uint64_t time_ns; /* when it was appended, in ns since 1970 */
+	uint32_t size;    /* bytes */
+	uint32_t crc32c;  /* of its bytes; 0 from SERVICE_STAT */
+};
+
+enum service_read_kind {
+	SERVICE_STAT,   /* attributes of the record at offset */
+	SERVICE_RECORD, /* attributes and bytes of the record at offset */
+	SERVICE_STREAM, /* at most size bytes of all records joined, from the position */
+};
+
+struct service_read;
+typedef void (*service_read_cb)(struct service_read *read, void *arg);
+
+struct service_read {
+	/* Asked, set by the caller. */
+	enum service_read_kind kind;
+	uint64_t offset;
+	uint64_t position; /* counted from the log's very first record, trimmed ones too */
+	uint32_t size;     /* up to SERVICE_READ_SIZE_MAX */
+	/* The answer. Only committed records are seen: -ENOENT past them (a stream gives 0 bytes), -ESTALE below the first
+	 * kept, -EIO where the bytes fail their checksum, -ENOMEM. */
+	int status;
+	struct service_record record;
+	const void *data; /* borrowed until service_read_end */
+	uint32_t data_size;
+	/* Private to the service. */
+	service_read_cb cb;
+	void *arg;
+	void *state;
+};
+
+/* Reads. DONE, PENDING or an error. After DONE and in or after the callback the caller calls service_read_end once. */
+int service_read(struct service *service, struct service_read *read, service_read_cb cb, void *arg);
+/* Gives back what data points to. */
+void service_read_end(struct service *service, struct service_read *read);
+
+/* ---- Ask ---- */
+
+/* The log as this member knows it: what is committed and here. */
+struct service_state {
+	uint64_t first_offset; /* lowest kept */
+	uint64_t next_offset;  /* of the record to come */
+	uint64_t stream_begin; /* position of the first byte kept in the joined stream */
+	uint64_t stream_end;   /* position after its last byte */
+	uint64_t time_ns;      /* of the last record, in ns since 1970; 0 when there is none */
+	uint64_t start_ns;     /* when this service was started */
+	uint64_t term;
+	uint64_t commit; /* entry */
+	uint64_t self;   /* this member's id */
+	uint64_t leader; /* its id, 0 while there is none */
+	int failure;     /* 0, or the negative errno of the failure that stopped appends here */
+};
+void service_state(struct service *service, struct service_state *state);
+
+enum service_role { SERVICE_VOTER, SERVICE_STANDBY, SERVICE_SPARE };
+enum service_member_state { SERVICE_LEADER, SERVICE_FOLLOWER, SERVICE_CANDIDATE, SERVICE_UNREACHABLE };
+
+struct service_member {
+	uint64_t id; /* 1 to 2^48 - 1 */
+	char name[SERVICE_NAME_SIZE];
+	char address[SERVICE_ADDRESS_SIZE]; /* empty when the member listens to no peers */
+	enum service_role role;
+	enum service_member_state state;
+	uint64_t match; /* the last entry known to be durable there */
+	uint64_t lag;   /* entries that it is behind the leader's last */
+};
+/* Gives up to capacity members, in the configuration's order. Returns how many there are. */
+size_t service_members(struct service *service, struct service_member *members, size_t capacity);
+
+/* The words used in files and on the command line: "voter", "leader" and so on. Static. */
+const char *service_role_name(enum service_role role);
+const char *service_member_state_name(enum service_member_state state);
+
+/* ---- Implement ---- */
+
+struct service_ops {
+	int (*append)(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
+	              uint32_t count);
+	void (*ready)(struct service *service, void (*cb)(void *arg), void *arg);
+	int (*read)(struct service *service, struct service_read *read);
+	void (*read_end)(struct service *service, struct service_read *read);
+	void (*state)(struct service *service, struct service_state *state);
+	size_t (*members)(struct service *service, struct service_member *members, size_t capacity);
+};
+
+/* Embedded in what implements it. */
+struct service {
+	const struct service_ops *ops;
+};
+
+#endif
