@@ -242,6 +242,7 @@ enum log_read_kind {
 };
 
 struct log_segment;
+struct log_index;
 
 /* One read. The caller zeroes it once, sets kind and what it asks for, and may use it again and again: the buffer in it
  * grows as needed and is kept. log_read_finish frees it. */
@@ -254,15 +255,17 @@ struct log_read {
 	int status;               /* the answer: 0 or an error */
 	struct log_record record; /* the answer (STAT, RECORD) */
 	const void *data;         /* the answer (RECORD, STREAM): borrowed from the read until its next use */
-	uint32_t data_size;       /* bytes there; of a stream fewer than asked where the segment or the log ends */
+	uint32_t data_size;       /* bytes there; of a stream fewer than asked where a segment or what is in memory ends */
 
 	/* private */
 	struct log_disk *disk;
+	const char *folder;
 	struct log_segment *segment;
-	uint64_t frame_position, record_position; /* in the store, when known at begin, else 0 */
-	uint64_t skip;                            /* bytes between record_position's record and the position asked */
+	struct log_index *index;                  /* loaded by the run, or NULL */
+	uint64_t frame_position, record_position; /* in the store; frame_position is 0 until they are known */
+	uint64_t skip;                            /* bytes of that record before the position asked */
 	uint64_t limit;                           /* of the store: nothing durable beyond */
-	int handle, index_handle;                 /* opened by the run; -1 */
+	int handle;                               /* of the store */
 	unsigned char *buffer;
 	size_t buffer_size;
 	unsigned char *out;

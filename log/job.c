@@ -1,0 +1,252 @@
+/* Jobs on the owner's thread: taking them out of the log and their results in. */
+#include "log/job.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct log_job *job_create(struct log *log, enum job_kind kind)
+{
+	struct log_job *job = calloc(1, sizeof *job);
+	if (job == NULL)
+		return NULL;
+	job->kind = kind;
+	job->disk = log->disk;
+	job->folder = log->path;
+	job->segment_size = log->segment_size;
+	return job;
+}
+
+static void job_destroy(struct log_job *job)
+{
+	index_footer_finish(&job->footer);
+	free(job->steps);
+	free(job->pieces);
+	free(job);
+}
+
+/* The durable mark names what was durable before this job: it is written under the sync that the new frames need
+ * anyway. */
+static void plan_mark(const struct log *log, struct job_step *step, uint32_t position)
+{
+	const struct log_segment *segment = step->segment;
+	if (log->durable.entry <= segment->marked)
+		return;
+	step->marks = true;
+	step->mark = (struct store_mark){
+		.entry = log->durable.entry, .term = log->durable.term, .position = position};
+}
+
+static int plan_step(struct log *log, struct log_job *job, struct log_segment *segment, uint32_t position)
+{
+	int rc = log_reserve((void **)&job->steps, &job->step_capacity, job->step_count, sizeof *job->steps);
+	if (rc != 0)
+		return rc;
+	struct job_step *step = &job->steps[job->step_count++];
+	*step = (struct job_step){.segment = segment,
+	                          .base = segment->base,
+	                          .handle = segment->handle,
+	                          .create = !segment->created,
+	                          .cell = segment->mark};
+	if (step->create) {
+		step->prepared = log->prepared;
+		log->prepared = false;
+	} else {
+		plan_mark(log, step, position);
+	}
+	return 0;
+}
+
+static int plan_write(struct log *log, struct log_job *job)
+{
+	uint64_t size = 0;
+	for (size_t i = log->pending_first; i < log->pending_end; i++) {
+		const struct pending *pending = &log->pending[i];
+		uint32_t frame_size = log_frame_header(pending->frame)->size;
+		if (size > 0 && size + frame_size > LOG_ROUND_SIZE_MAX)
+			break;
+		size += frame_size;
+		int rc = log_reserve((void **)&job->pieces, &job->piece_capacity, job->piece_count, sizeof *job->pieces);
+		if (rc == 0 && (job->step_count == 0 || job->steps[job->step_count - 1].segment != pending->segment))
+			rc = plan_step(log, job, pending->segment, pending->position);
+		if (rc != 0)
+			return rc;
+		job->pieces[job->piece_count++] = (struct job_piece){
+			.bytes = frame_bytes(pending->frame), .size = frame_size, .position = pending->position};
+		job->steps[job->step_count - 1].piece_count++;
+	}
+	return 0;
+}
+
+int log_write_begin(struct log *log, bool idle, struct log_job **job)
+{
+	*job = NULL;
+	if (log->failure.code != 0)
+		return log->failure.code;
+	struct log_segment *last = log_last_segment(log);
+	bool frames = log->pending_first < log->pending_end;
+	bool behind = last != NULL && last->created && log->durable.entry > last->marked;
+	if (log->write != NULL || (!frames && !(idle && behind)))
+		return 0;
+	struct log_job *made = job_create(log, JOB_WRITE);
+	if (made == NULL)
+		return -ENOMEM;
+	bool prepared = log->prepared;
+	int rc = frames ? plan_write(log, made) : plan_step(log, made, last, last->position);
+	if (rc != 0) {
+		log->prepared = prepared;
+		job_destroy(made);
+		return rc;
+	}
+	*job = log->write = made;
+	return 0;
+}
+
+/* The footer of a segment that is complete: its part of the runs of terms and of the configurations. */
+static int plan_footer(const struct log *log, const struct log_segment *segment, struct index_footer *footer)
+{
+	*footer = (struct index_footer){.base = segment->base, .end = segment->end, .position = segment->position};
+	footer->terms = calloc(log->term_count + 1, sizeof *footer->terms);
+	footer->configurations = calloc(log->configuration_count + 1, sizeof *footer->configurations);
+	if (footer->terms == NULL || footer->configurations == NULL)
+		return -ENOMEM;
+	uint64_t first = segment->base.entry + 1, last = segment->end.entry;
+	for (size_t i = 0; i < log->term_count; i++) {
+		struct log_term run = log->terms[i];
+		uint64_t run_first = i == 0 ? 1 : log->terms[i - 1].last_entry + 1;
+		if (run.last_entry < first || run_first > last)
+			continue;
+		run.last_entry = run.last_entry < last ? run.last_entry : last;
+		footer->terms[footer->term_count++] = run;
+	}
+	for (size_t i = 0; i < log->configuration_count; i++)
+		if (log->configurations[i] >= first && log->configurations[i] <= last)
+			footer->configurations[footer->configuration_count++] = log->configurations[i];
+	return 0;
+}
+
+/* The last segment that is full and durable, but not sealed. */
+static struct log_segment *unsealed(const struct log *log)
+{
+	if (log->unsealed_count == 0)
+		return NULL;
+	for (size_t i = log->segment_count - 1; i > 0; i--) {
+		struct log_segment *segment = log->segments[i - 1];
+		if (!segment->sealed && segment->end.entry <= log->durable.entry)
+			return segment;
+	}
+	return NULL;
+}
+
+int log_chore_begin(struct log *log, struct log_job **job)
+{
+	*job = NULL;
+	if (log->chore != NULL || log->chore_failed || log->failure.code != 0)
+		return 0;
+	struct log_segment *segment = unsealed(log);
+	if (segment == NULL && log->prepared)
+		return 0;
+	struct log_job *made = job_create(log, segment != NULL ? JOB_SEAL : JOB_PREPARE);
+	if (made == NULL)
+		return -ENOMEM;
+	if (segment != NULL) {
+		int rc = plan_footer(log, segment, &made->footer);
+		if (rc != 0) {
+			job_destroy(made);
+			return rc;
+		}
+		segment->pins++;
+		made->segment = segment;
+	}
+	*job = log->chore = made;
+	return 0;
+}
+
+void log_job_run(struct log_job *job)
+{
+	switch (job->kind) {
+	case JOB_WRITE:
+		job_run_write(job);
+		break;
+	case JOB_PREPARE:
+		job_run_prepare(job);
+		break;
+	case JOB_SEAL:
+		job_run_seal(job);
+		break;
+	}
+}
+
+static void end_write(struct log *log, struct log_job *job)
+{
+	log->write = NULL;
+	bool failed = job->error.code != 0;
+	for (size_t i = 0; i < job->step_count; i++) {
+		struct job_step *step = &job->steps[i];
+		/* Also after a failure: the handle is closed with the segment. */
+		step->segment->handle = step->handle;
+		if (failed)
+			continue;
+		step->segment->created = true;
+		step->segment->mark = step->cell;
+		if (step->marks)
+			step->segment->marked = step->mark.entry;
+	}
+	if (failed) {
+		log->failure = job->error;
+		return;
+	}
+	for (size_t i = 0; i < job->piece_count; i++) {
+		struct pending *pending = &log->pending[log->pending_first++];
+		log->durable = pending->after;
+		log_frame_unref(pending->frame);
+	}
+}
+
+static void end_chore(struct log *log, struct log_job *job)
+{
+	log->chore = NULL;
+	if (job->kind == JOB_SEAL)
+		job->segment->pins--;
+	if (job->error.code != 0) {
+		log->chore_failed = true;
+	} else if (job->kind == JOB_SEAL) {
+		job->segment->sealed = true;
+		log->unsealed_count--;
+	} else {
+		log->prepared = true;
+	}
+}
+
+int log_job_end(struct log *log, struct log_job *job, struct clog_error *err)
+{
+	assert(job == log->write || job == log->chore);
+	if (job->kind == JOB_WRITE)
+		end_write(log, job);
+	else
+		end_chore(log, job);
+	int code = job->error.code;
+	if (code != 0)
+		clog_error_set(err, code, "%s", job->error.text);
+	job_destroy(job);
+	return code;
+}
+
+int log_sync(struct log *log, struct clog_error *err)
+{
+	if (log->failure.code != 0)
+		return log_failure(log, err);
+	for (;;) {
+		struct log_job *job;
+		int rc = log_write_begin(log, false, &job);
+		if (rc != 0)
+			return clog_error_set(err, rc, "%s: cannot be written: %s", log->path, strerror(-rc));
+		if (job == NULL)
+			return 0;
+		log_job_run(job);
+		rc = log_job_end(log, job, err);
+		if (rc != 0)
+			return rc;
+	}
+}

@@ -1,0 +1,193 @@
+#include "log/state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct log_segment *log_last_segment(const struct log *log)
+{
+	return log->segment_count > 0 ? log->segments[log->segment_count - 1] : NULL;
+}
+
+int log_reserve(void **array, size_t *capacity, size_t count, size_t element)
+{
+	if (count < *capacity)
+		return 0;
+	size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
+	void *grown = realloc(*array, wanted * element);
+	if (grown == NULL)
+		return -ENOMEM;
+	*array = grown;
+	*capacity = wanted;
+	return 0;
+}
+
+int log_add_segment(struct log *log, struct log_segment *segment)
+{
+	int rc = log_reserve((void **)&log->segments, &log->segment_capacity, log->segment_count, sizeof *log->segments);
+	if (rc == 0)
+		log->segments[log->segment_count++] = segment;
+	return rc;
+}
+
+int log_note_reserve(struct log *log)
+{
+	int rc = log_reserve((void **)&log->terms, &log->term_capacity, log->term_count, sizeof *log->terms);
+	if (rc == 0)
+		rc = log_reserve((void **)&log->configurations, &log->configuration_capacity, log->configuration_count,
+		                 sizeof *log->configurations);
+	return rc;
+}
+
+void log_note_entry(struct log *log, uint64_t entry, uint64_t term, enum log_type type)
+{
+	if (log->term_count == 0 || log->terms[log->term_count - 1].term != term)
+		log->terms[log->term_count++].term = term;
+	log->terms[log->term_count - 1].last_entry = entry;
+	if (type == LOG_CONFIGURATION)
+		log->configurations[log->configuration_count++] = entry;
+}
+
+struct log_segment *log_segment_of(const struct log *log, uint64_t entry)
+{
+	size_t low = 0, high = log->segment_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (log->segments[middle]->end.entry < entry)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == log->segment_count || log->segments[low]->base.entry >= entry)
+		return NULL;
+	return log->segments[low];
+}
+
+void log_tail(const struct log *log, struct log_tail *tail)
+{
+	*tail = log->tail;
+}
+
+/* The segment that takes a frame of that size: the last one, or a new one after it. */
+static int segment_for(struct log *log, uint32_t size, struct log_segment **segment)
+{
+	struct log_segment *last = log_last_segment(log);
+	bool empty = last != NULL && last->position == STORE_FRAMES;
+	if (last != NULL && (empty || size <= log->segment_size - last->position)) {
+		*segment = last;
+		return 0;
+	}
+	struct log_segment *fresh = segment_create(&log->tail);
+	if (fresh == NULL)
+		return -ENOMEM;
+	int rc = log_add_segment(log, fresh);
+	if (rc != 0) {
+		segment_destroy(fresh, log->disk);
+		return rc;
+	}
+	if (last != NULL)
+		log->unsealed_count++;
+	log->chore_failed = false;
+	*segment = fresh;
+	return 0;
+}
+
+/* Frames are queued as they come and leave from the front; when the end of the array is reached, what is left moves to
+ * its start, or the array grows. */
+static int pending_reserve(struct log *log)
+{
+	if (log->pending_end < log->pending_capacity)
+		return 0;
+	size_t count = log->pending_end - log->pending_first;
+	if (log->pending_first > count) {
+		memmove(log->pending, log->pending + log->pending_first, count * sizeof *log->pending);
+		log->pending_first = 0;
+		log->pending_end = count;
+		return 0;
+	}
+	return log_reserve((void **)&log->pending, &log->pending_capacity, log->pending_end, sizeof *log->pending);
+}
+
+int log_append(struct log *log, struct log_frame *frame, struct clog_error *err)
+{
+	if (log->failure.code != 0)
+		return log_failure(log, err);
+	const struct frame_header *header = frame_header(frame);
+	if (!frame_follows(header, &log->tail))
+		return clog_error_set(err, -EINVAL, "a frame does not follow the log's last entry, %llu",
+		                      (unsigned long long)log->tail.entry);
+	struct log_segment *segment;
+	int rc = pending_reserve(log);
+	if (rc == 0)
+		rc = segment_for(log, header->shown.size, &segment);
+	if (rc == 0)
+		rc = log_note_reserve(log);
+	if (rc == 0)
+		rc = index_add(segment->index, header, frame_bytes(frame));
+	if (rc != 0)
+		return clog_error_set(err, rc, "no memory for an entry of the log");
+	log_note_entry(log, header->shown.entry, header->shown.term, header->shown.type);
+	frame_advance(header, &log->tail);
+	log->pending[log->pending_end++] = (struct pending){
+		.frame = log_frame_ref(frame), .segment = segment, .position = segment->position, .after = log->tail};
+	segment->position += header->shown.size;
+	segment->end = log->tail;
+	return 0;
+}
+
+uint64_t log_durable(const struct log *log)
+{
+	return log->durable.entry;
+}
+
+int log_failure(const struct log *log, struct clog_error *err)
+{
+	if (log->failure.code != 0)
+		clog_error_set(err, log->failure.code, "%s", log->failure.text);
+	return log->failure.code;
+}
+
+void log_stat(const struct log *log, struct log_stat *stat)
+{
+	*stat = (struct log_stat){.first_entry = log->tail.entry + 1,
+	                          .first_offset = log->tail.next_offset,
+	                          .stream_begin = log->tail.stream_size,
+	                          .segments = (uint32_t)log->segment_count};
+	if (log->segment_count > 0) {
+		const struct log_tail *base = &log->segments[0]->base;
+		stat->first_entry = base->entry + 1;
+		stat->first_offset = base->next_offset;
+		stat->stream_begin = base->stream_size;
+	}
+	for (size_t i = 0; i < log->segment_count; i++)
+		stat->bytes += log->segments[i]->position;
+}
+
+int log_after(const struct log *log, uint64_t entry, struct log_tail *tail)
+{
+	if (entry == log->durable.entry) {
+		*tail = log->durable;
+		return 0;
+	}
+	if (entry < log->durable.entry || entry > log->tail.entry)
+		return -ENOENT;
+	const struct pending *first = &log->pending[log->pending_first];
+	assert(log_frame_header(first->frame)->entry == log->durable.entry + 1);
+	*tail = first[entry - log->durable.entry - 1].after;
+	return 0;
+}
+
+uint64_t log_configuration(const struct log *log, uint64_t entry)
+{
+	for (size_t i = log->configuration_count; i > 0; i--)
+		if (log->configurations[i - 1] <= entry)
+			return log->configurations[i - 1];
+	return 0;
+}
+
+size_t log_terms(const struct log *log, const struct log_term **terms)
+{
+	*terms = log->terms;
+	return log->term_count;
+}

@@ -1,0 +1,70 @@
+/* What the files of the log room share: the log itself. Its parts: log.c asks and appends, job.c writes, open.c opens,
+ * read.c reads. */
+#ifndef CLOG_LOG_STATE_H
+#define CLOG_LOG_STATE_H
+
+#include "error/error.h"
+#include "log/segment.h"
+
+#define LOG_SUFFIX_STORE ".store"
+#define LOG_SUFFIX_INDEX ".index"
+#define LOG_SUFFIX_NEW ".new"
+#define LOG_PREPARED "prepared" LOG_SUFFIX_STORE
+
+/* Index memory of sealed segments that is kept for reading, and stores kept open, beyond which the least recently read
+ * are let go. */
+#define LOG_INDEX_MEMORY_MAX ((size_t)64 << 20)
+#define LOG_STORES_OPEN_MAX 64u
+
+/* A frame that was appended and is not durable yet. */
+struct pending {
+	struct log_frame *frame;
+	struct log_segment *segment;
+	uint32_t position;     /* in the segment's store */
+	struct log_tail after; /* the log's end just after it */
+};
+
+struct log {
+	struct log_disk *disk;
+	char *path;
+	uint32_t segment_size;
+
+	struct log_segment **segments; /* lowest first; the last one is written */
+	size_t segment_count, segment_capacity;
+	size_t unsealed_count; /* of those before the last one */
+
+	struct log_tail tail;    /* appended */
+	struct log_tail durable; /* on disk */
+
+	/* A queue: pending[pending_first .. pending_end). */
+	struct pending *pending;
+	size_t pending_first, pending_end, pending_capacity;
+
+	struct log_term *terms;
+	size_t term_count, term_capacity;
+	uint64_t *configurations;
+	size_t configuration_count, configuration_capacity;
+
+	struct log_job *write; /* under way, or NULL */
+	struct log_job *chore;
+	bool prepared;     /* the file LOG_PREPARED is there */
+	bool chore_failed; /* tried in vain; again with the next segment */
+	struct clog_error failure; /* code 0 while the log can be written */
+
+	uint64_t reads; /* counts, for the segments' `used` */
+};
+
+/* The segment that is written, or NULL in an empty log. */
+struct log_segment *log_last_segment(const struct log *log);
+/* Adds a segment at the end; takes it on success. -ENOMEM. */
+int log_add_segment(struct log *log, struct log_segment *segment);
+/* Notes what the runs of terms and the list of configurations must know of an entry; log_note_reserve made room for it
+ * (-ENOMEM). */
+int log_note_reserve(struct log *log);
+void log_note_entry(struct log *log, uint64_t entry, uint64_t term, enum log_type type);
+/* Makes room for one more element in an array. -ENOMEM. */
+int log_reserve(void **array, size_t *capacity, size_t count, size_t element);
+/* The segment that holds an entry; NULL when none does. */
+struct log_segment *log_segment_of(const struct log *log, uint64_t entry);
+
+#endif

@@ -1,0 +1,130 @@
+#include "log/store.h"
+
+#include "log/bytes.h"
+#include "log/crc.h"
+
+#include <errno.h>
+
+#define STORE_MAGIC 0x524f5453474f4c43u /* "CLOGSTOR" */
+#define STORE_VERSION 1u
+#define HEAD_SIZE 512u
+#define HEAD_CHECKSUM (HEAD_SIZE - 4)
+#define MARK_SIZE 24u
+#define SCAN_PIECE (1u << 20)
+
+static void encode_head(unsigned char *head, const struct log_tail *base)
+{
+	put_u64(head, STORE_MAGIC);
+	put_u32(head + 8, STORE_VERSION);
+	put_u64(head + 16, base->entry);
+	put_u64(head + 24, base->term);
+	put_u64(head + 32, base->next_offset);
+	put_u64(head + 40, base->stream_size);
+	put_u64(head + 48, base->time_ns);
+	put_u32(head + 56, base->chain);
+	put_u32(head + HEAD_CHECKSUM, crc32c(head, HEAD_CHECKSUM));
+}
+
+static void encode_mark(unsigned char *value, const struct store_mark *mark)
+{
+	put_u64(value, mark->entry);
+	put_u64(value + 8, mark->term);
+	put_u64(value + 16, mark->position);
+}
+
+/* A disk of one page, so that the first mark is encoded by the same code as all others. */
+struct page_disk {
+	struct log_disk disk;
+	unsigned char *page;
+};
+
+static int page_write(struct log_disk *disk, int handle, const void *data, size_t size, uint64_t position)
+{
+	memcpy(((struct page_disk *)disk)->page + position, data, size);
+	return 0;
+}
+
+void store_encode_page(unsigned char page[STORE_FRAMES], const struct log_tail *base, struct log_cell *cell)
+{
+	memset(page, 0, STORE_FRAMES);
+	encode_head(page, base);
+	struct page_disk disk = {.disk = {.write = page_write}, .page = page};
+	struct store_mark mark = {.entry = base->entry, .term = base->term, .position = STORE_FRAMES};
+	cell->generation = 0;
+	store_write_mark(&disk.disk, 0, cell, &mark);
+	store_write_mark(&disk.disk, 0, cell, &mark);
+}
+
+int store_read_head(struct log_disk *disk, int handle, struct log_tail *base)
+{
+	unsigned char head[HEAD_SIZE];
+	ssize_t count = disk->read(disk, handle, head, sizeof head, 0, true);
+	if (count < 0)
+		return (int)count;
+	if (count < (ssize_t)sizeof head || take_u64(head) != STORE_MAGIC ||
+	    take_u32(head + HEAD_CHECKSUM) != crc32c(head, HEAD_CHECKSUM))
+		return -EBADMSG;
+	if (take_u32(head + 8) != STORE_VERSION)
+		return -EPROTONOSUPPORT;
+	*base = (struct log_tail){.entry = take_u64(head + 16),
+	                          .term = take_u64(head + 24),
+	                          .next_offset = take_u64(head + 32),
+	                          .stream_size = take_u64(head + 40),
+	                          .time_ns = take_u64(head + 48),
+	                          .chain = take_u32(head + 56)};
+	return 0;
+}
+
+int store_read_mark(struct log_disk *disk, int handle, struct log_cell *cell, struct store_mark *mark)
+{
+	unsigned char value[MARK_SIZE];
+	int rc = log_cell_read(cell, disk, handle, STORE_MARK, value, sizeof value);
+	if (rc != 0)
+		return rc == -ENODATA ? -EBADMSG : rc;
+	*mark = (struct store_mark){
+		.entry = take_u64(value), .term = take_u64(value + 8), .position = take_u64(value + 16)};
+	return 0;
+}
+
+int store_write_mark(struct log_disk *disk, int handle, struct log_cell *cell, const struct store_mark *mark)
+{
+	unsigned char value[MARK_SIZE];
+	encode_mark(value, mark);
+	return log_cell_write(cell, disk, handle, STORE_MARK, value, sizeof value);
+}
+
+int store_scan_begin(struct store_scan *scan, struct log_disk *disk, int handle, const struct log_tail *base,
+                     unsigned char **buffer, size_t *buffer_size)
+{
+	*scan = (struct store_scan){.window = {.disk = disk,
+	                                       .handle = handle,
+	                                       .wait = true,
+	                                       .piece = SCAN_PIECE,
+	                                       .buffer = buffer,
+	                                       .buffer_size = buffer_size},
+	                            .position = STORE_FRAMES,
+	                            .tail = *base};
+	return disk->size(disk, handle, &scan->window.limit);
+}
+
+int store_scan_next(struct store_scan *scan, struct frame_header *header, const unsigned char **bytes)
+{
+	int rc = window_at(&scan->window, scan->position, FRAME_HEADER_SIZE, bytes);
+	if (rc != 0)
+		return rc;
+	rc = frame_decode_header(*bytes, header);
+	if (rc == -EPROTONOSUPPORT)
+		return rc;
+	if (rc != 0 || !frame_follows(header, &scan->tail))
+		return -ENODATA;
+	rc = window_at(&scan->window, scan->position, header->shown.size, bytes);
+	if (rc != 0)
+		return rc;
+	return frame_check_body(*bytes, header);
+}
+
+void store_scan_step(struct store_scan *scan, const struct frame_header *header)
+{
+	scan->position += header->shown.size;
+	frame_advance(header, &scan->tail);
+}
