@@ -30,7 +30,8 @@ struct service_append;
 typedef void (*service_append_cb)(struct service_append *append, void *arg);
 
 struct service_append {
-	/* The answer. Status 0: the records are on disk at a quorum, at first_offset and up. Else a negative errno. */
+	/* The answer. Status 0: the records are on disk at a quorum, at first_offset and up. -ESHUTDOWN: refused, nothing
+	 * was appended. -ECONNABORTED: unknown, they may yet be found in the log. */
 	int status;
 	uint64_t first_offset;
 	uint32_t count;
@@ -38,13 +39,14 @@ struct service_append {
 	service_append_cb cb;
 	void *arg;
 	struct service_append *next;
+	uint64_t begun_ns;
 	uint32_t place;
 };
 
 /* Appends count records, which lie one after the other in data, as one batch: consecutive offsets, all or none. data
  * and sizes are borrowed for the call. Always PENDING or an error: -EMSGSIZE (a record or the batch is too large),
  * -EINVAL (count is 0 or over SERVICE_BATCH_COUNT_MAX), -EAGAIN (the queue is full; when it has drained, service_ready's
- * callback is called), -ESHUTDOWN (the service is stopping), -EIO (the disk failed), -ENOMEM. */
+ * callback is called), -ESHUTDOWN (the service is stopping, or its disk failed), -ENOMEM. */
 int service_append(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
                    uint32_t count, service_append_cb cb, void *arg);
 

@@ -1,0 +1,263 @@
+#include "cluster/configuration.h"
+#include "cluster/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_TERM 1u
+
+static const struct service_ops service_ops = {.append = append_op,
+                                               .ready = append_ready_op,
+                                               .read = read_op,
+                                               .read_end = read_end_op,
+                                               .state = state_op,
+                                               .members = members_op};
+
+static int path_of(char path[PATH_MAX], const struct cluster *cluster, const char *name, struct clog_error *err)
+{
+	if (snprintf(path, PATH_MAX, "%s/%s", cluster->data, name) < PATH_MAX)
+		return 0;
+	return clog_error_set(err, -ENAMETOOLONG, "%s: the path is too long", cluster->data);
+}
+
+static int lock_folder(struct cluster *cluster, struct clog_error *err)
+{
+	struct log_disk *disk = cluster->host->disk;
+	char path[PATH_MAX];
+	int rc = disk->make_folder(disk, cluster->data);
+	if (rc != 0)
+		return clog_error_set(err, rc, "%s: the data folder cannot be made: %s", cluster->data, strerror(-rc));
+	rc = path_of(path, cluster, "lock", err);
+	if (rc != 0)
+		return rc;
+	cluster->lock = disk->open(disk, path, O_RDWR | O_CREAT);
+	if (cluster->lock < 0)
+		return clog_error_set(err, cluster->lock, "%s: %s", path, strerror(-cluster->lock));
+	rc = disk->lock(disk, cluster->lock);
+	if (rc == -EBUSY)
+		return clog_error_set(err, rc, "%s: the data folder is in use by another clogd", cluster->data);
+	return rc == 0 ? 0 : clog_error_set(err, rc, "%s: cannot be locked: %s", path, strerror(-rc));
+}
+
+/* The first name in a folder that a new member does not expect there. */
+static int find_alien(const char *name, void *arg)
+{
+	static const char *const known[] = {"lock", "lost+found", "identity.new"};
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (strcmp(name, known[i]) == 0)
+			return 0;
+	snprintf(arg, NAME_MAX + 1, "%s", name);
+	return 1;
+}
+
+static int make_identity(struct cluster *cluster, const struct cluster_options *options, struct clog_error *err)
+{
+	struct log_disk *disk = cluster->host->disk;
+	char alien[NAME_MAX + 1];
+	int rc = disk->list(disk, cluster->data, find_alien, alien);
+	if (rc == 1)
+		return clog_error_set(err, -ENOTEMPTY, "%s: no member's data folder, and not empty: it holds \"%s\"",
+		                      cluster->data, alien);
+	if (rc != 0)
+		return clog_error_set(err, rc, "%s: %s", cluster->data, strerror(-rc));
+	if (options->name == NULL)
+		return clog_error_set(err, -EINVAL, "%s: a new member needs a name", cluster->data);
+	struct identity *identity = &cluster->identity;
+	*identity = (struct identity){0};
+	snprintf(identity->name, sizeof identity->name, "%s", options->name);
+	snprintf(identity->cluster, sizeof identity->cluster, "%s", options->cluster == NULL ? "clog" : options->cluster);
+	while (identity->id == 0)
+		identity->id = cluster->host->random(cluster->host) >> 16;
+	return identity_save(identity, disk, cluster->data, err);
+}
+
+static int check_names(const struct cluster_options *options, struct clog_error *err)
+{
+	const char *const names[] = {options->name, options->cluster};
+	for (size_t i = 0; i < 2; i++)
+		if (names[i] != NULL && !identity_name_ok(names[i]))
+			return clog_error_set(err, -EINVAL,
+			                      "\"%s\" is no name: it takes 1 to %d of A-Z a-z 0-9 . _ - and no dot first", names[i],
+			                      SERVICE_NAME_SIZE - 1);
+	return 0;
+}
+
+static int open_identity(struct cluster *cluster, const struct cluster_options *options, struct clog_error *err)
+{
+	int rc = check_names(options, err);
+	if (rc != 0)
+		return rc;
+	rc = identity_load(&cluster->identity, cluster->host->disk, cluster->data, err);
+	if (rc == -ENOENT)
+		return make_identity(cluster, options, err);
+	if (rc != 0)
+		return rc;
+	if (options->name != NULL && strcmp(options->name, cluster->identity.name) != 0)
+		return clog_error_set(err, -EINVAL, "%s: the data folder is of the member \"%s\", not \"%s\"", cluster->data,
+		                      cluster->identity.name, options->name);
+	return 0;
+}
+
+/* The first entry of a new cluster: its one member. */
+static int append_first_configuration(struct cluster *cluster, struct clog_error *err)
+{
+	struct service_member self = {.id = cluster->identity.id, .role = SERVICE_VOTER};
+	memcpy(self.name, cluster->identity.name, sizeof self.name);
+	unsigned char data[CONFIGURATION_SIZE_MAX];
+	size_t size = configuration_encode(&self, 1, data);
+	struct log_frame *frame;
+	struct log_tail tail;
+	struct log_header header = {
+		.term = FIRST_TERM, .type = LOG_CONFIGURATION, .time_ns = cluster->host->time_ns(cluster->host)};
+	int rc = log_frame_create(&frame);
+	if (rc != 0)
+		return clog_error_set(err, rc, "no memory");
+	rc = log_frame_add(frame, data, size);
+	if (rc == 0) {
+		log_tail(cluster->log, &tail);
+		log_frame_close(frame, &tail, &header);
+		rc = log_append(cluster->log, frame, err);
+	}
+	log_frame_unref(frame);
+	return rc == 0 ? log_sync(cluster->log, err) : rc;
+}
+
+/* The chores of a log that is new, so that already its first segment is written over zeros. */
+static void prepare(struct cluster *cluster)
+{
+	struct log_job *job;
+	while (log_chore_begin(cluster->log, &job) == 0 && job != NULL) {
+		log_job_run(job);
+		log_job_end(cluster->log, job, NULL);
+	}
+}
+
+/* A new cluster is there once its vote is: term 1 was that of its first entry. What a crash left of an earlier try goes
+ * on from where it was. */
+static int bootstrap(struct cluster *cluster, struct clog_error *err)
+{
+	struct log_tail tail;
+	log_tail(cluster->log, &tail);
+	if (tail.entry > 1)
+		return clog_error_set(err, -EBADMSG, "%s/vote: missing, and the log has %llu entries", cluster->data,
+		                      (unsigned long long)tail.entry);
+	int rc = 0;
+	if (tail.entry == 0) {
+		prepare(cluster);
+		rc = append_first_configuration(cluster, err);
+	}
+	cluster->vote.term = FIRST_TERM;
+	return rc == 0 ? vote_save(&cluster->vote, cluster->host->disk, cluster->data, err) : rc;
+}
+
+static int open_members(struct cluster *cluster, struct clog_error *err)
+{
+	struct log_tail tail;
+	struct log_frame *frame;
+	log_tail(cluster->log, &tail);
+	if (tail.entry == 0)
+		return clog_error_set(err, -EBADMSG, "%s/log: empty, but the member has voted in term %llu: its log is lost",
+		                      cluster->data, (unsigned long long)cluster->vote.term);
+	uint64_t entry = log_configuration(cluster->log, tail.entry);
+	int rc = log_read_frame(cluster->log, entry, &frame, err);
+	if (rc != 0)
+		return rc;
+	const void *data;
+	uint32_t size;
+	rc = -EBADMSG;
+	if (log_frame_count(frame) == 1) {
+		log_frame_item(frame, 0, &data, &size);
+		rc = configuration_decode(data, size, cluster->members, &cluster->member_count);
+	}
+	log_frame_unref(frame);
+	if (rc != 0)
+		return clog_error_set(err, rc, "%s/log: entry %llu is no configuration", cluster->data, (unsigned long long)entry);
+	if (cluster->member_count != 1 || cluster->members[0].id != cluster->identity.id)
+		return clog_error_set(err, -EINVAL, "%s: not a cluster of this one member, and others cannot be reached yet",
+		                      cluster->data);
+	return 0;
+}
+
+/* What the machine knows at the end of the log: all of it is committed in a cluster of one. */
+static int open_machine(struct cluster *cluster, struct clog_error *err)
+{
+	log_tail(cluster->log, &cluster->applied);
+	cluster->applied.time_ns = 0;
+	struct log_read read = {.kind = LOG_READ_STAT, .offset = cluster->applied.next_offset - 1};
+	if (cluster->applied.next_offset == 0 || log_read_begin(cluster->log, &read) != 0)
+		return 0;
+	log_read_run(&read, true);
+	int rc = log_read_end(cluster->log, &read);
+	cluster->applied.time_ns = read.record.time_ns;
+	log_read_finish(&read);
+	if (rc != 0)
+		return clog_error_set(err, rc, "%s/log: the last record cannot be read: %s", cluster->data, strerror(-rc));
+	return 0;
+}
+
+static int open_parts(struct cluster *cluster, const struct cluster_options *options, struct clog_error *err)
+{
+	char path[PATH_MAX];
+	int rc = lock_folder(cluster, err);
+	if (rc == 0)
+		rc = open_identity(cluster, options, err);
+	if (rc == 0)
+		rc = path_of(path, cluster, "log", err);
+	if (rc != 0)
+		return rc;
+	struct log_options log_options = {
+		.disk = cluster->host->disk, .path = path, .segment_size = options->segment_size};
+	rc = log_open(&cluster->log, &log_options, err);
+	if (rc != 0)
+		return rc;
+	rc = vote_load(&cluster->vote, cluster->host->disk, cluster->data, err);
+	if (rc == -ENOENT)
+		rc = bootstrap(cluster, err);
+	if (rc == 0)
+		rc = open_members(cluster, err);
+	return rc == 0 ? open_machine(cluster, err) : rc;
+}
+
+int cluster_open(struct cluster **cluster, const struct cluster_options *options, struct cluster_host *host,
+                 struct clog_error *err)
+{
+	struct cluster *made = calloc(1, sizeof *made);
+	if (made != NULL)
+		made->data = strdup(options->data);
+	if (made == NULL || made->data == NULL) {
+		free(made);
+		return clog_error_set(err, -ENOMEM, "no memory");
+	}
+	made->service.ops = &service_ops;
+	made->host = host;
+	made->lock = -1;
+	made->heartbeat_ms = options->heartbeat_ms == 0 ? CLUSTER_HEARTBEAT_MS : options->heartbeat_ms;
+	made->election_ms = options->election_ms == 0 ? CLUSTER_ELECTION_MS : options->election_ms;
+	append_init(made);
+	int rc = open_parts(made, options, err);
+	if (rc != 0) {
+		cluster_close(made);
+		return rc;
+	}
+	host->cluster = made;
+	*cluster = made;
+	return 0;
+}
+
+void cluster_close(struct cluster *cluster)
+{
+	if (cluster == NULL)
+		return;
+	core_destroy(cluster->core);
+	log_close(cluster->log);
+	reads_finish(cluster);
+	if (cluster->lock >= 0)
+		cluster->host->disk->close(cluster->host->disk, cluster->lock);
+	cluster->host->cluster = NULL;
+	free(cluster->data);
+	free(cluster);
+}
