@@ -169,15 +169,14 @@ int core_start(struct core *core, uint64_t now_ms, const struct core_state *stat
 		rc = fill_configuration(core, state);
 	if (rc != 0)
 		return rc;
-	if (!only_voter(&core->raft)) {
-		core->ops->commit(core->arg, raft_commit_index(&core->raft));
-		return 0;
+	if (only_voter(&core->raft)) {
+		/* Nobody else can be elected: it need not wait to see whether there is a leader. */
+		core->raft.follower_state.randomized_election_timeout = 0;
+		rc = core_timeout(core, now_ms);
 	}
-	/* Nobody else can be elected: it need not wait to see whether there is a leader. */
-	unsigned election_ms = core->raft.election_timeout;
-	raft_set_election_timeout(&core->raft, 0);
-	rc = core_timeout(core, now_ms);
-	raft_set_election_timeout(&core->raft, election_ms);
+	/* What was filled in by hand no update has told of. */
+	if (rc == 0)
+		core->ops->commit(core->arg, raft_commit_index(&core->raft));
 	return rc;
 }
 

@@ -51,6 +51,7 @@ static int plan_step(struct log *log, struct log_job *job, struct log_segment *s
 	                          .cell = segment->mark};
 	if (step->create) {
 		step->prepared = log->prepared;
+		job->takes_prepared = job->takes_prepared || log->prepared;
 		log->prepared = false;
 	} else {
 		plan_mark(log, step, position);
@@ -145,7 +146,9 @@ int log_chore_begin(struct log *log, struct log_job **job)
 	if (log->chore != NULL || log->chore_failed || log->failure.code != 0)
 		return 0;
 	struct log_segment *segment = unsealed(log);
-	if (segment == NULL && log->prepared)
+	/* While a write job makes a store of the prepared file, another must not take that name. */
+	bool taken = log->write != NULL && log->write->takes_prepared;
+	if (segment == NULL && (log->prepared || taken))
 		return 0;
 	struct log_job *made = job_create(log, segment != NULL ? JOB_SEAL : JOB_PREPARE);
 	if (made == NULL)
@@ -161,6 +164,11 @@ int log_chore_begin(struct log *log, struct log_job **job)
 	}
 	*job = log->chore = made;
 	return 0;
+}
+
+bool log_job_writes(const struct log_job *job)
+{
+	return job->kind == JOB_WRITE;
 }
 
 void log_job_run(struct log_job *job)

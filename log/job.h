@@ -37,6 +37,7 @@ struct log_job {
 	/* JOB_WRITE */
 	struct job_step *steps;
 	size_t step_count, step_capacity;
+	bool takes_prepared; /* one of the steps does */
 	struct job_piece *pieces;
 	size_t piece_count, piece_capacity;
 

@@ -74,7 +74,7 @@ static int segment_for(struct log *log, uint32_t size, struct log_segment **segm
 {
 	struct log_segment *last = log_last_segment(log);
 	bool empty = last != NULL && last->position == STORE_FRAMES;
-	if (last != NULL && (empty || size <= log->segment_size - last->position)) {
+	if (last != NULL && (empty || (uint64_t)last->position + size <= log->segment_size)) {
 		*segment = last;
 		return 0;
 	}

@@ -188,6 +188,8 @@ int log_write_begin(struct log *log, bool idle, struct log_job **job);
 /* Takes a job that keeps the log fast, off the hot path: preparing the next segment (zeros, synced), or sealing a full
  * one (its index written). At most one at a time. NULL when there is nothing to do. */
 int log_chore_begin(struct log *log, struct log_job **job);
+/* True for a job of log_write_begin. */
+bool log_job_writes(const struct log_job *job);
 /* Does the job's work. Blocks; any thread. */
 void log_job_run(struct log_job *job);
 /* Takes the job's result into the log and frees it. A write job's success makes durable what it wrote. Returns the

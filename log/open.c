@@ -308,6 +308,12 @@ static int open_folder(struct log *log, struct clog_error *err)
 		rc = remove_leftovers(log, &listing, err);
 	if (rc == 0 && listing.count == 0)
 		rc = sync_parent(log, err);
+	/* Names that a process gave and did not live to sync are listed all the same. */
+	if (rc == 0) {
+		rc = log->disk->sync_folder(log->disk, log->path);
+		if (rc != 0)
+			failed(err, log->path, rc);
+	}
 	log->prepared = listing.prepared;
 	if (listing.count > 0)
 		qsort(listing.first_entries, listing.count, sizeof *listing.first_entries, compare_entries);
