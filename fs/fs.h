@@ -1,7 +1,7 @@
 /* fs: a log as files, by FUSE's low-level interface on the libuv loop.
  *
  * docs/filesystem.md has the tree. One thread: everything here belongs to the loop's. The loop must never touch its own
- * mount. */
+ * mount: what asks for a file in it waits for the loop to answer. */
 #ifndef CLOG_FS_FS_H
 #define CLOG_FS_FS_H
 
@@ -19,22 +19,26 @@ enum fs_guard {
 };
 
 struct fs_options {
-	const char *folder;              /* where to mount; made when it is not there */
-	const char *config;              /* the text of status/config; borrowed */
-	const struct auth_policy *auth;  /* borrowed */
+	const char *folder;             /* where to mount; made when it is not there, but not its parent; copied */
+	const char *config;             /* the text of status/config; borrowed while mounted */
+	const struct auth_policy *auth; /* borrowed while mounted */
 	enum fs_guard guard;
-	bool allow_other;                /* let other users in; the kernel then checks modes */
+	bool allow_other; /* let other users in; the kernel then checks modes */
 };
 
-/* Mounts the service's log. A dead mount that an earlier clogd left at the folder is taken off first. Called once, from
- * the kernel's side, when the mount ended from outside (umount): ended(arg), later, on the loop. Errors, with a sentence
- * in err: -ENOTEMPTY (the folder has something in it, named), -EBUSY (something is mounted there), -ENOENT (no /dev/fuse,
- * or no parent folder), -EACCES, -EPERM, -ENOTDIR, -ENOMEM. Blocks; before the loop runs. */
+/* Mounts the service's log. Dead mounts that earlier clogds left at the folder are taken off first. Blocks; before the
+ * loop runs. When the mount is ended from outside (umount, or its connection is cut), ended(arg) is called, on the loop,
+ * once; fs_unmount is then still to be called. service must outlive the mount. Errors, with a sentence in err: -ENOTEMPTY
+ * (the folder has something in it, named), -EBUSY (something is mounted there), -ENOENT (no /dev/fuse, or no parent
+ * folder), -EACCES, -EPERM, -ENOTDIR, -EINVAL (the kernel is set to cut writes below 1 MiB), -ENOMEM; nothing is left of
+ * the attempt. */
 int fs_mount(struct fs **fs, struct uv_loop_s *loop, struct service *service, const struct fs_options *options,
              void (*ended)(void *arg), void *arg, struct clog_error *err);
 
-/* Stops taking requests in, waits for those under way to be answered, unmounts, and then calls done(arg), on the loop;
- * fs is freed by then. The folder is removed if fs_mount made it, else it stays guarded. */
+/* Unmounts: from now on what needs the service is refused (EHOSTUNREACH); when all that the service has under way is
+ * answered, the mount is taken off, and done(arg) called, on the loop, later; fs is freed by then. The folder is removed
+ * if fs_mount made it, else it stays guarded. Once; ended() is not called after it. The service must go on answering
+ * until done. */
 void fs_unmount(struct fs *fs, void (*done)(void *arg), void *arg);
 
 #endif

@@ -1,0 +1,309 @@
+/* clogd: a member of a log's cluster, which is also the log's mount: one process, one loop.
+ *
+ * Whatever ends it takes the same way, in the order of enum phase. All that may happen on the way (a signal, a callback
+ * of a room) only notes the fact and wakes the loop; advance, which the loop then calls with no room's function on the
+ * stack, looks at the facts and takes the next step. */
+#include "auth/auth.h"
+#include "cluster/cluster.h"
+#include "cmd/folders.h"
+#include "cmd/options.h"
+#include "error/error.h"
+#include "fs/fs.h"
+#include "observe/observe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+enum { EXIT_OPTIONS = 2 }; /* besides EXIT_SUCCESS and EXIT_FAILURE */
+
+enum phase {
+	PHASE_RUNNING,
+	PHASE_UNMOUNTING, /* until the requests under way are answered and the mount is gone */
+	PHASE_DRAINING,   /* until the appends under way are answered and the log is at rest */
+	PHASE_CLOSED,     /* the loop runs out of handles */
+};
+
+static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
+#define SIGNAL_COUNT (sizeof signal_numbers / sizeof signal_numbers[0])
+
+struct clogd {
+	struct options options;
+	char *config; /* the options in effect, as text */
+	struct auth_policy auth;
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_signal_t signals[SIGNAL_COUNT];
+	struct cluster_loop *host;
+	struct cluster *cluster;
+	struct fs *fs;
+	enum phase phase;
+	/* The facts. */
+	bool started;      /* cluster_start returned 0 */
+	bool up;           /* all that was asked for runs; without that there is one sentence, and no event */
+	const char *cause; /* why to stop; NULL: it shall not */
+	bool unmounted;    /* nothing is mounted, or no more */
+	bool drained;      /* the cluster has stopped, or was never started */
+	int status;        /* to exit with */
+};
+
+/* Prints the sentence, without the control bytes that a path in it may have. */
+static void say(const char *sentence)
+{
+	char text[CLOG_ERROR_TEXT_SIZE];
+	snprintf(text, sizeof text, "%s", sentence);
+	for (char *byte = text; *byte != '\0'; byte++)
+		if ((unsigned char)*byte < ' ' || *byte == 0x7f)
+			*byte = '?';
+	fprintf(stderr, "clogd: %s\n", text);
+}
+
+static void stop(struct clogd *clogd, const char *cause)
+{
+	if (clogd->cause == NULL)
+		clogd->cause = cause;
+	uv_async_send(&clogd->wake);
+}
+
+static void take_signal(uv_signal_t *handle, int number)
+{
+	struct clogd *const clogd = handle->data;
+	const char *const name = number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
+	/* One asks for all there is to do. Who cannot wait has SIGKILL, which loses nothing that was acknowledged. */
+	if (clogd->cause != NULL)
+		observe_event(OBSERVE_INFO, "stopping_already", OBSERVE_TEXT("signal", name));
+	stop(clogd, name);
+}
+
+static void take_failure(void *arg, int status, const char *sentence)
+{
+	struct clogd *const clogd = arg;
+	observe_event(OBSERVE_ERROR, "failed", OBSERVE_TEXT("error", strerror(-status)),
+	              OBSERVE_TEXT("reason", sentence));
+	clogd->status = EXIT_FAILURE;
+	stop(clogd, "failure");
+}
+
+static void take_end_of_mount(void *arg)
+{
+	stop(arg, "umount");
+}
+
+static void take_unmounted(void *arg)
+{
+	struct clogd *const clogd = arg;
+	clogd->unmounted = true;
+	uv_async_send(&clogd->wake);
+}
+
+static void take_drained(void *arg)
+{
+	struct clogd *const clogd = arg;
+	clogd->drained = true;
+	uv_async_send(&clogd->wake);
+}
+
+static void begin_unmounting(struct clogd *clogd)
+{
+	clogd->phase = PHASE_UNMOUNTING;
+	if (clogd->up)
+		observe_event(OBSERVE_INFO, "stopping", OBSERVE_TEXT("cause", clogd->cause));
+	if (clogd->fs != NULL)
+		fs_unmount(clogd->fs, take_unmounted, clogd);
+	else
+		clogd->unmounted = true;
+	clogd->fs = NULL;
+}
+
+static void begin_draining(struct clogd *clogd)
+{
+	clogd->phase = PHASE_DRAINING;
+	if (clogd->started)
+		cluster_stop(clogd->cluster, take_drained, clogd);
+	else
+		clogd->drained = true;
+}
+
+static void close_all(struct clogd *clogd)
+{
+	clogd->phase = PHASE_CLOSED;
+	cluster_close(clogd->cluster);
+	if (clogd->host != NULL)
+		cluster_loop_destroy(clogd->host);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+		uv_close((uv_handle_t *)&clogd->signals[i], NULL);
+	uv_close((uv_handle_t *)&clogd->wake, NULL);
+}
+
+static void advance(uv_async_t *wake)
+{
+	struct clogd *const clogd = wake->data;
+	if (clogd->phase == PHASE_RUNNING && clogd->cause != NULL)
+		begin_unmounting(clogd);
+	if (clogd->phase == PHASE_UNMOUNTING && clogd->unmounted)
+		begin_draining(clogd);
+	if (clogd->phase == PHASE_DRAINING && clogd->drained)
+		close_all(clogd);
+}
+
+/* Signals that come while it starts are kept by the loop and taken once it runs. */
+static int open_loop(struct clogd *clogd, struct clog_error *err)
+{
+	int status = uv_loop_init(&clogd->loop);
+	if (status < 0)
+		return clog_error_set(err, status, "the event loop cannot be made: %s", uv_strerror(status));
+	status = uv_async_init(&clogd->loop, &clogd->wake, advance);
+	if (status < 0) {
+		uv_loop_close(&clogd->loop);
+		return clog_error_set(err, status, "the event loop cannot be woken: %s", uv_strerror(status));
+	}
+	clogd->wake.data = clogd;
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		uv_signal_init(&clogd->loop, &clogd->signals[i]);
+		clogd->signals[i].data = clogd;
+	}
+	return 0;
+}
+
+static int take_signals(struct clogd *clogd, struct clog_error *err)
+{
+	signal(SIGPIPE, SIG_IGN); /* stderr may be a pipe that nobody reads any more */
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		struct sigaction inherited;
+		sigaction(signal_numbers[i], NULL, &inherited);
+		if (signal_numbers[i] == SIGHUP && inherited.sa_handler == SIG_IGN)
+			continue; /* nohup */
+		const int status = uv_signal_start(&clogd->signals[i], take_signal, signal_numbers[i]);
+		if (status < 0)
+			return clog_error_set(err, status, "signals cannot be taken: %s", uv_strerror(status));
+	}
+	return 0;
+}
+
+/* Without --name a member keeps the name that its data folder has, and a new one takes the host's. */
+static int open_member(struct clogd *clogd, struct clog_error *err)
+{
+	struct cluster_options options = {.data = clogd->options.data, .name = clogd->options.name};
+	struct cluster_host *const host = cluster_loop_host(clogd->host);
+	if (options.name != NULL)
+		return cluster_open(&clogd->cluster, &options, host, err);
+
+	char host_name[256] = "";
+	char name[CONFIG_NAME_SIZE];
+	struct clog_error unfit = {0};
+	gethostname(host_name, sizeof host_name - 1);
+	if (options_host_name(host_name, name, &unfit) == 0)
+		options.name = name;
+	int status = cluster_open(&clogd->cluster, &options, host, err);
+	if (status == -EINVAL && options.name != NULL) {
+		options.name = NULL; /* it may have another */
+		status = cluster_open(&clogd->cluster, &options, host, err);
+	} else if (status == -EINVAL) {
+		const struct clog_error reason = *err;
+		clog_error_set(err, status, "%s; %s", reason.text, unfit.text);
+	}
+	return status;
+}
+
+static int mount_log(struct clogd *clogd, struct clog_error *err)
+{
+	clogd->config = options_render(&clogd->options);
+	if (clogd->config == NULL)
+		return clog_error_set(err, -ENOMEM, "out of memory");
+	clogd->auth.owner = geteuid();
+	const struct fs_options options = {
+		.folder = clogd->options.mount,
+		.config = clogd->config,
+		.auth = &clogd->auth,
+		.guard = clogd->options.guard ? FS_GUARD_YES : FS_GUARD_NO,
+		.allow_other = clogd->options.allow_other,
+	};
+	return fs_mount(&clogd->fs, &clogd->loop, cluster_service(clogd->cluster), &options, take_end_of_mount, clogd,
+	                err);
+}
+
+static int start(struct clogd *clogd, struct clog_error *err)
+{
+	int status = take_signals(clogd, err);
+	if (status == 0)
+		status = cluster_loop_create(&clogd->host, &clogd->loop, take_failure, clogd, err);
+	if (status == 0)
+		status = open_member(clogd, err);
+	if (status == 0)
+		status = cluster_start(clogd->cluster, err);
+	if (status < 0)
+		return status;
+	clogd->started = true;
+	clogd->options.name = cluster_name(clogd->cluster);
+	if (clogd->options.mount != NULL)
+		status = mount_log(clogd, err);
+	if (status < 0)
+		return status;
+	clogd->up = true;
+	observe_event(OBSERVE_INFO, "started", OBSERVE_TEXT("version", CLOG_VERSION),
+	              OBSERVE_TEXT("name", clogd->options.name), OBSERVE_TEXT("data", clogd->options.data));
+	if (clogd->options.mount == NULL)
+		observe_event(OBSERVE_INFO, "not_mounted", OBSERVE_TEXT("reason", "there is no --mount"));
+	return 0;
+}
+
+/* Runs the member to its end, and returns what to exit with. */
+static int run(struct clogd *clogd)
+{
+	struct clog_error err = {0};
+	if (open_loop(clogd, &err) < 0) {
+		say(err.text);
+		return EXIT_FAILURE;
+	}
+	if (start(clogd, &err) < 0) {
+		say(err.text);
+		clogd->status = EXIT_FAILURE;
+		stop(clogd, "failure");
+	}
+	uv_run(&clogd->loop, UV_RUN_DEFAULT);
+	const int left = uv_loop_close(&clogd->loop);
+	assert(left == 0);
+	(void)left;
+	if (clogd->up)
+		observe_event(OBSERVE_INFO, "stopped", OBSERVE_NUMBER("status", (uint64_t)clogd->status));
+	free(clogd->config);
+	return clogd->status;
+}
+
+static const char *look_up(const char *variable, void *arg)
+{
+	(void)arg;
+	return getenv(variable);
+}
+
+static int print(const char *text)
+{
+	return fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char *argv[])
+{
+	static struct clogd clogd;
+	struct clog_error err = {0};
+	if (options_read(&clogd.options, argc, argv, look_up, NULL, &err) < 0) {
+		say(err.text);
+		return EXIT_OPTIONS;
+	}
+	if (clogd.options.action == OPTIONS_HELP)
+		return print(options_help);
+	if (clogd.options.action == OPTIONS_VERSION)
+		return print("clogd " CLOG_VERSION "\n");
+	if (clogd.options.mount != NULL && folders_check(clogd.options.data, clogd.options.mount, &err) < 0) {
+		say(err.text);
+		return EXIT_OPTIONS;
+	}
+	umask(077); /* what the member keeps is its owner's alone */
+	return run(&clogd);
+}

@@ -1,0 +1,31 @@
+/* config: the configuration file, one mapping in YAML whose keys are the names of the long options. */
+#ifndef CLOG_CMD_CONFIG_H
+#define CLOG_CMD_CONFIG_H
+
+#include <stddef.h>
+
+struct clog_error;
+
+#define CONFIG_FILE_SIZE_MAX (64u << 10) /* bytes */
+#define CONFIG_PATH_SIZE 4096            /* bytes of a folder's path, its NUL included */
+#define CONFIG_NAME_SIZE 64              /* bytes of a member's name, its NUL included */
+
+enum config_switch { CONFIG_UNSET, CONFIG_YES, CONFIG_NO };
+
+/* What a file says; empty or UNSET where it says nothing. */
+struct config {
+	char data[CONFIG_PATH_SIZE];
+	char mount[CONFIG_PATH_SIZE];
+	char name[CONFIG_NAME_SIZE];
+	enum config_switch guard;
+	enum config_switch allow_other;
+};
+
+/* Reads the file. Errors: the file system's; -EFBIG past CONFIG_FILE_SIZE_MAX; and as config_parse. */
+int config_load(struct config *config, const char *path, struct clog_error *err);
+
+/* Takes the text of a file; path is for the sentences. Returns -EINVAL, with a sentence that names the file, the line and
+ * the key, for what is not YAML, an unknown or repeated key, a value of another type, an empty or too long one; -ENOMEM. */
+int config_parse(struct config *config, const char *path, const char *text, size_t size, struct clog_error *err);
+
+#endif

@@ -1,0 +1,256 @@
+#include "cmd/options.h"
+
+#include "error/error.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char options_help[] =
+	"clogd: a member of a replicated commit log that is used as files\n"
+	"\n"
+	"  clogd --data DIR [--mount DIR] [OPTION...]\n"
+	"\n"
+	"  --data DIR              the member's data; the folder is made when it is not there\n"
+	"  --mount DIR             where the log appears as files: an empty folder, or one to be made\n"
+	"  --name NAME             of a new member; default: the first label of the host's name\n"
+	"  --guard yes|no          make the folder under the mount immutable, so that nothing is written there\n"
+	"                          while it is not mounted; default: yes\n"
+	"  --allow-other[=yes|no]  let other users into the mount; default: no\n"
+	"  --config FILE           a YAML file with the same keys, such as data: /var/lib/clog\n"
+	"  --help                  print this\n"
+	"  --version               print the version\n"
+	"\n"
+	"Each option but the last two may be a variable of the environment too: CLOG_DATA, CLOG_MOUNT, CLOG_NAME,\n"
+	"CLOG_GUARD, CLOG_ALLOW_OTHER, CLOG_CONFIG. The command line comes before the environment, that before the "
+	"file.\n"
+	"SIGTERM and SIGINT end it cleanly. Exit status: 0 ended cleanly, 1 failed, 2 wrong options.\n";
+
+enum key { DATA, MOUNT, NAME, GUARD, ALLOW_OTHER, CONFIG, KEY_COUNT };
+enum { HELP = KEY_COUNT, VERSION };
+
+/* What getopt_long gives for an option is past all characters, so that it can be told from a short option. */
+#define LONG 256
+
+static const struct option long_options[] = {
+	{"data", required_argument, NULL, LONG + DATA},
+	{"mount", required_argument, NULL, LONG + MOUNT},
+	{"name", required_argument, NULL, LONG + NAME},
+	{"guard", required_argument, NULL, LONG + GUARD},
+	{"allow-other", optional_argument, NULL, LONG + ALLOW_OTHER},
+	{"config", required_argument, NULL, LONG + CONFIG},
+	{"help", no_argument, NULL, LONG + HELP},
+	{"version", no_argument, NULL, LONG + VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+static const char *const variables[KEY_COUNT] = {
+	[DATA] = "CLOG_DATA",
+	[MOUNT] = "CLOG_MOUNT",
+	[NAME] = "CLOG_NAME",
+	[GUARD] = "CLOG_GUARD",
+	[ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
+	[CONFIG] = "CLOG_CONFIG",
+};
+
+/* The texts that one source gives; NULL where it gives none. */
+struct source {
+	const char *texts[KEY_COUNT];
+};
+
+static const char *const switch_words[] = {[CONFIG_UNSET] = NULL, [CONFIG_YES] = "yes", [CONFIG_NO] = "no"};
+
+static enum config_switch switch_of(const char *text)
+{
+	if (strcmp(text, "yes") == 0 || strcmp(text, "true") == 0)
+		return CONFIG_YES;
+	if (strcmp(text, "no") == 0 || strcmp(text, "false") == 0)
+		return CONFIG_NO;
+	return CONFIG_UNSET;
+}
+
+static bool is_name(const char *text)
+{
+	const size_t size = strlen(text);
+	return size > 0 && size < CONFIG_NAME_SIZE && text[0] != '.' &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
+}
+
+/* Checks a value that was given under a label, such as "--name" or "CLOG_NAME". */
+static int check(enum key key, const char *text, const char *label, struct clog_error *err)
+{
+	if (text[0] == '\0')
+		return clog_error_set(err, -EINVAL, "%s is empty", label);
+	if ((key == GUARD || key == ALLOW_OTHER) && switch_of(text) == CONFIG_UNSET)
+		return clog_error_set(err, -EINVAL, "%s is yes or no, not '%s'", label, text);
+	if (key == NAME && !is_name(text))
+		return clog_error_set(
+			err, -EINVAL,
+			"%s: '%s' is no name for a member: at most %d of A-Z, a-z, 0-9, '.', '_' and '-', "
+			"not beginning with a dot",
+			label, text, CONFIG_NAME_SIZE - 1);
+	if (strlen(text) >= CONFIG_PATH_SIZE)
+		return clog_error_set(err, -EINVAL, "%s is longer than %d bytes", label, CONFIG_PATH_SIZE - 1);
+	return 0;
+}
+
+static int refuse_argument(int found, char *argv[], struct clog_error *err)
+{
+	if (optopt >= LONG && found == ':')
+		return clog_error_set(err, -EINVAL, "--%s needs a value", long_options[optopt - LONG].name);
+	if (optopt >= LONG)
+		return clog_error_set(err, -EINVAL, "--%s takes no value", long_options[optopt - LONG].name);
+	if (optopt != 0)
+		return clog_error_set(err, -EINVAL, "unknown option '-%c'; clogd --help lists all", optopt);
+	return clog_error_set(err, -EINVAL, "unknown option '%s'; clogd --help lists all", argv[optind - 1]);
+}
+
+static int take_arguments(struct source *source, enum options_action *action, int argc, char *argv[],
+                          struct clog_error *err)
+{
+	*action = OPTIONS_RUN;
+	opterr = 0;
+	optind = 0; /* from the beginning, for a second call */
+	for (int found; (found = getopt_long(argc, argv, "+:", long_options, NULL)) != -1;) {
+		if (found < LONG)
+			return refuse_argument(found, argv, err);
+		const int option = found - LONG;
+		if (option == HELP || option == VERSION) {
+			*action = option == HELP ? OPTIONS_HELP : OPTIONS_VERSION;
+			return 0;
+		}
+		source->texts[option] = optarg != NULL ? optarg : switch_words[CONFIG_YES];
+		char label[32];
+		snprintf(label, sizeof label, "--%s", long_options[option].name);
+		const int status = check((enum key)option, source->texts[option], label, err);
+		if (status < 0)
+			return status;
+	}
+	if (optind < argc)
+		return clog_error_set(err, -EINVAL, "'%s' is not an option; clogd --help lists all", argv[optind]);
+	return 0;
+}
+
+static int take_environment(struct source *source, options_lookup_cb lookup, void *arg, struct clog_error *err)
+{
+	for (int key = 0; key < KEY_COUNT; key++) {
+		const char *const text = lookup(variables[key], arg);
+		if (text == NULL || text[0] == '\0')
+			continue;
+		source->texts[key] = text;
+		const int status = check((enum key)key, text, variables[key], err);
+		if (status < 0)
+			return status;
+	}
+	return 0;
+}
+
+static int take_file(struct source *source, struct config *config, const char *path, struct clog_error *err)
+{
+	const int status = config_load(config, path, err);
+	if (status < 0)
+		return status;
+	source->texts[DATA] = config->data[0] != '\0' ? config->data : NULL;
+	source->texts[MOUNT] = config->mount[0] != '\0' ? config->mount : NULL;
+	source->texts[NAME] = config->name[0] != '\0' ? config->name : NULL;
+	source->texts[GUARD] = switch_words[config->guard];
+	source->texts[ALLOW_OTHER] = switch_words[config->allow_other];
+	if (source->texts[NAME] == NULL)
+		return 0;
+	char label[CLOG_ERROR_TEXT_SIZE];
+	snprintf(label, sizeof label, "%s: name", path);
+	return check(NAME, source->texts[NAME], label, err);
+}
+
+int options_read(struct options *options, int argc, char *argv[], options_lookup_cb lookup, void *arg,
+                 struct clog_error *err)
+{
+	*options = (struct options){0};
+	enum { ARGUMENTS, ENVIRONMENT, CONFIG_FILE, SOURCE_COUNT }; /* falling precedence */
+	struct source sources[SOURCE_COUNT] = {0};
+	int status = take_arguments(&sources[ARGUMENTS], &options->action, argc, argv, err);
+	if (status < 0 || options->action != OPTIONS_RUN)
+		return status;
+	status = take_environment(&sources[ENVIRONMENT], lookup, arg, err);
+	if (status < 0)
+		return status;
+	options->config = sources[ARGUMENTS].texts[CONFIG];
+	if (options->config == NULL)
+		options->config = sources[ENVIRONMENT].texts[CONFIG];
+	if (options->config != NULL)
+		status = take_file(&sources[CONFIG_FILE], &options->file, options->config, err);
+	if (status < 0)
+		return status;
+
+	const char *texts[KEY_COUNT] = {[GUARD] = "yes", [ALLOW_OTHER] = "no"};
+	for (int source = SOURCE_COUNT; source-- > 0;)
+		for (int key = 0; key < KEY_COUNT; key++)
+			if (sources[source].texts[key] != NULL)
+				texts[key] = sources[source].texts[key];
+	options->data = texts[DATA];
+	options->mount = texts[MOUNT];
+	options->name = texts[NAME];
+	options->guard = switch_of(texts[GUARD]) == CONFIG_YES;
+	options->allow_other = switch_of(texts[ALLOW_OTHER]) == CONFIG_YES;
+	if (options->data == NULL)
+		return clog_error_set(err, -EINVAL, "where the data shall be is not said: --data DIR is needed");
+	return 0;
+}
+
+int options_host_name(const char *host, char name[static CONFIG_NAME_SIZE], struct clog_error *err)
+{
+	const size_t size = strcspn(host, ".");
+	if (size < CONFIG_NAME_SIZE) {
+		memcpy(name, host, size);
+		name[size] = '\0';
+		if (is_name(name))
+			return 0;
+	}
+	return clog_error_set(err, -EINVAL, "the host's name, '%s', is no name for a member: give one by --name", host);
+}
+
+/* Writes a text as YAML: plain where that is a path for certain, else in double quotes. */
+static void write_text(FILE *stream, const char *key, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-";
+	if (text[0] == '/' && strspn(text, plain) == strlen(text)) {
+		fprintf(stream, "%s: %s\n", key, text);
+		return;
+	}
+	fprintf(stream, "%s: \"", key);
+	for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++) {
+		if (*byte == '"' || *byte == '\\')
+			fprintf(stream, "\\%c", *byte);
+		else if (*byte < ' ' || *byte == 0x7f)
+			fprintf(stream, "\\x%02x", *byte);
+		else if (*byte == 0xc2 && byte[1] >= 0x80 && byte[1] <= 0x9f) /* U+0080 to U+009F: controls too */
+			fprintf(stream, "\\x%02x", *++byte);
+		else
+			fputc(*byte, stream);
+	}
+	fputs("\"\n", stream);
+}
+
+char *options_render(const struct options *options)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *const stream = open_memstream(&text, &size);
+	if (stream == NULL)
+		return NULL;
+	write_text(stream, "data", options->data);
+	if (options->mount != NULL)
+		write_text(stream, "mount", options->mount);
+	if (options->name != NULL)
+		write_text(stream, "name", options->name);
+	fprintf(stream, "guard: %s\n", options->guard ? "yes" : "no");
+	fprintf(stream, "allow-other: %s\n", options->allow_other ? "yes" : "no");
+	const bool failed = ferror(stream);
+	if (fclose(stream) != 0 || failed) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

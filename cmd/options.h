@@ -1,0 +1,45 @@
+/* options: what clogd is told, by its command line, its environment and its configuration file. */
+#ifndef CLOG_CMD_OPTIONS_H
+#define CLOG_CMD_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "cmd/config.h"
+
+struct clog_error;
+
+enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
+
+/* The strings point into the command line, the environment, or file; so it is not copied. */
+struct options {
+	enum options_action action; /* not RUN: nothing else is set */
+	const char *data;
+	const char *mount;  /* NULL: none */
+	const char *name;   /* NULL: not told */
+	const char *config; /* the file's path; NULL: none */
+	bool guard;
+	bool allow_other;
+	struct config file;
+};
+
+/* Gives the value of a variable of the environment, or NULL. */
+typedef const char *(*options_lookup_cb)(const char *variable, void *arg);
+
+/* Merges, for each option, in falling precedence: the command line, the environment, the configuration file, the default.
+ * An empty variable is as good as none. Returns -EINVAL with a sentence that names what is wrong and where it was said,
+ * or config_load's errors. Uses getopt_long, so one thread at a time. */
+int options_read(struct options *options, int argc, char *argv[], options_lookup_cb lookup, void *arg,
+                 struct clog_error *err);
+
+/* Gives the name that a member takes from its host's: the first label. -EINVAL, with a sentence, when that is no name for
+ * a member. */
+int options_host_name(const char *host, char name[static CONFIG_NAME_SIZE], struct clog_error *err);
+
+/* Gives the options as lines of a configuration file that says the same, which the caller frees; NULL without memory.
+ * Bytes of a path that are not UTF-8 are kept, although YAML has no place for them. */
+char *options_render(const struct options *options);
+
+/* What --help prints. */
+extern const char options_help[];
+
+#endif

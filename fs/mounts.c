@@ -1,0 +1,71 @@
+#include "fs/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Undoes the escapes of the table: a blank is \040. */
+static void unescape(char *field)
+{
+	char *to = field;
+	for (const char *from = field; *from != '\0'; to++) {
+		unsigned value;
+		if (from[0] == '\\' && sscanf(from + 1, "%3o", &value) == 1) {
+			*to = (char)value;
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Reads a line of mountinfo: id, parent, device, root, mount point, options, tags..., "-", type, source, options. */
+static bool parse(char *line, const char *path, struct mount *mount)
+{
+	char *rest = line, *field, *point = NULL;
+	for (int i = 0; i < 5; i++)
+		if ((point = strsep(&rest, " ")) == NULL)
+			return false;
+	unescape(point);
+	if (strcmp(point, path) != 0)
+		return false;
+	while ((field = strsep(&rest, " ")) != NULL && strcmp(field, "-") != 0)
+		;
+	char *type = strsep(&rest, " "), *source = strsep(&rest, " ");
+	if (type == NULL || source == NULL)
+		return false;
+	unescape(source);
+	snprintf(mount->type, sizeof mount->type, "%s", type);
+	snprintf(mount->source, sizeof mount->source, "%s", source);
+	return true;
+}
+
+int mounts_find(const char *path, struct mount *mount)
+{
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	if (table == NULL)
+		return -errno;
+	char *line = NULL;
+	size_t capacity = 0;
+	int rc = -ENOENT;
+	while (getline(&line, &capacity, table) >= 0)
+		if (parse(line, path, mount))
+			rc = 0; /* a later one lies over an earlier one */
+	if (ferror(table))
+		rc = -EIO;
+	free(line);
+	fclose(table);
+	return rc;
+}
+
+bool mounts_dead(const char *path)
+{
+	struct statx attr;
+	/* Not stat: it may be answered from what the kernel remembers. */
+	return statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &attr) != 0 &&
+	       (errno == ENOTCONN || errno == ECONNABORTED);
+}

@@ -1,0 +1,201 @@
+/* private: what the files of fs/ share.
+ *
+ * How a request goes: session.c takes it from the kernel, operations.c finds out whether its caller may do that and
+ * which kind of node it is for, and the file of that kind answers it, at once or when the service has answered. Every
+ * request is answered exactly once, by a function of reply.c, and is not touched after that. */
+#ifndef CLOG_FS_PRIVATE_H
+#define CLOG_FS_PRIVATE_H
+
+#define FUSE_USE_VERSION 314
+
+#include "fs/folder.h"
+#include "fs/fs.h"
+#include "fs/node.h"
+#include "service/service.h"
+
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <uv.h>
+
+/* Bytes of the largest write(2) and read(2) that the kernel passes on in one piece. */
+#define FS_PIECE_SIZE (1u << 20)
+/* Bytes of names that one request to list a folder is answered with at most. */
+#define FS_LISTING_SIZE (32u << 10)
+/* The name of the log that the files under log/ are of. */
+#define FS_LOG "log"
+
+struct handle;
+struct submit;
+
+struct fs {
+	struct service *service;
+	const struct auth_policy *auth;
+	const char *config;
+	struct folder folder;
+	void (*ended)(void *arg);
+	void *ended_arg;
+	void (*done)(void *arg);
+	void *done_arg;
+
+	struct fuse_session *session;
+	struct fuse_buf request; /* the one at hand */
+	uv_poll_t poll;
+	bool draining; /* fs_unmount was called: what needs the service is refused */
+	bool over;     /* the kernel has ended the session */
+	bool closing;  /* the poll handle is closed, or being closed */
+
+	uint64_t lookups;       /* of append and lines: the number of the next node */
+	uint32_t waiting;       /* requests that the service has to answer, the stalled one too */
+	struct submit *stalled; /* waits for room in the service's queue; nothing is taken from the kernel until then */
+	struct handle *handles; /* all that are open */
+
+	char *joined; /* where lines.c joins a carried line and a write; in use until the service has taken them */
+	size_t joined_capacity;
+	uint32_t *sizes; /* of the lines of a write; likewise */
+	size_t sizes_capacity;
+	char listing[FS_LISTING_SIZE];
+};
+
+/* ---- session.c: from the mount to its end ---- */
+
+/* One more, or one fewer, request waits for the service. */
+void session_wait(struct fs *fs);
+void session_answered(struct fs *fs);
+/* Takes nothing more from the kernel: an append has no room in the service's queue. The request at hand stays as it
+ * is, so that what the append borrows from it stays valid. */
+void session_stall(struct fs *fs, struct submit *submit);
+/* The append has got on: requests are taken again. */
+void session_resume(struct fs *fs);
+
+/* ---- operations.c ---- */
+
+/* What the kernel may ask; userdata is the struct fs. */
+extern const struct fuse_lowlevel_ops operations;
+
+/* ---- access.c ---- */
+
+/* Returns 0, or -EACCES when the user may not use nodes of that kind. */
+int access_ask(const struct fs *fs, uid_t uid, enum node_kind kind);
+
+/* ---- reply.c: the one place where requests are answered ---- */
+
+/* The errno that programs see for a negative one of the service. */
+int reply_errno(int error);
+/* Answers with an error, or, when it is 0, with success and no more. */
+void reply_error(fuse_req_t req, int error);
+/* Answers a lookup, and a question for attributes. */
+void reply_entry(fuse_req_t req, uint64_t node, const struct stat *attr);
+void reply_attr(fuse_req_t req, uint64_t node, const struct stat *attr);
+/* Answers a read of size bytes at offset of a file that has these bytes from its beginning. */
+void reply_piece(fuse_req_t req, const void *data, size_t data_size, size_t size, off_t offset);
+void reply_data(fuse_req_t req, const void *data, size_t size);
+void reply_written(fuse_req_t req, size_t size);
+void reply_link(fuse_req_t req, const char *target);
+/* Answers an open. Returns false when the kernel has no more use for it: no release will come. */
+bool reply_open(fuse_req_t req, const struct fuse_file_info *file);
+void reply_statfs(fuse_req_t req);
+/* Answers a question for the list of extended attributes, with none. size is what there is room for, 0 to ask only. */
+void reply_no_attributes(fuse_req_t req, size_t size);
+
+/* ---- handle.c: what an open file keeps until it is closed ---- */
+
+struct handle {
+	struct handle *next, **place;          /* in fs->handles */
+	uid_t uid;                             /* of the opener: what is done by the handle is done in that name */
+	void (*finish)(struct handle *handle); /* frees what the handle holds; NULL for nothing */
+};
+
+/* Makes a handle of size bytes that begins with a struct handle, zeroed. NULL when there is no memory. */
+void *handle_create(struct fs *fs, size_t size, uid_t uid, void (*finish)(struct handle *handle));
+void handle_destroy(struct handle *handle);
+void handle_destroy_all(struct fs *fs);
+/* Answers an open with the handle, which is destroyed when the kernel has no more use for it. */
+void handle_open(fuse_req_t req, struct fuse_file_info *file, struct handle *handle);
+/* The handle that a request comes by. */
+void *handle_of(const struct fuse_file_info *file);
+
+/* ---- submit.c: appends on their way through the service ---- */
+
+/* An append that a request waits for. It begins a larger struct from malloc, which is freed after answered(). */
+struct submit {
+	struct service_append append;
+	struct fs *fs;
+	fuse_req_t req;
+	const void *data; /* these three are borrowed until the service has taken them */
+	const uint32_t *sizes;
+	uint32_t count;
+	bool wait;                            /* when the queue is full, wait for room in it; else -EAGAIN */
+	void (*taken)(struct submit *submit); /* the service has taken the batch; NULL for nothing to do */
+	void (*answered)(struct submit *submit, int status); /* answers the request */
+};
+
+/* Gives the batch to the service. When it refuses it, answered() is called at once and taken() is not. */
+void submit_start(struct submit *submit);
+
+/* ---- append.c ---- */
+
+/* What a handle of append or lines gives to its reader: what was acknowledged last. */
+struct acknowledgement {
+	char text[48];
+	uint32_t size, cursor;
+};
+void acknowledgement_set(struct acknowledgement *acknowledgement, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Answers a read with what the reader has not had of it, and at most size bytes. */
+void acknowledgement_read(struct acknowledgement *acknowledgement, fuse_req_t req, size_t size);
+
+void append_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *file);
+void append_read(fuse_req_t req, size_t size, const struct fuse_file_info *file);
+void append_write(struct fs *fs, fuse_req_t req, const char *data, size_t size, const struct fuse_file_info *file);
+
+/* ---- lines.c ---- */
+
+void lines_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *file);
+void lines_read(fuse_req_t req, size_t size, const struct fuse_file_info *file);
+void lines_write(struct fs *fs, fuse_req_t req, const char *data, size_t size, const struct fuse_file_info *file);
+/* Ends an unfinished line: it is appended, and the request answered after its commit. */
+void lines_end(struct fs *fs, fuse_req_t req, const struct fuse_file_info *file);
+
+/* ---- records.c ---- */
+
+void records_lookup(struct fs *fs, fuse_req_t req, const char *name);
+void records_attr(struct fs *fs, fuse_req_t req, uint64_t offset);
+void records_open(struct fs *fs, fuse_req_t req, uint64_t offset, struct fuse_file_info *file);
+void records_read(struct fs *fs, fuse_req_t req, uint64_t offset, size_t size, off_t position);
+
+/* ---- stream.c ---- */
+
+void stream_open(fuse_req_t req, struct fuse_file_info *file);
+/* base: the position in the joined stream of the file's first byte. */
+void stream_read(struct fs *fs, fuse_req_t req, uint64_t base, size_t size, off_t position);
+
+/* ---- text.c: small files that are made when they are asked for ---- */
+
+/* Gives the text of a node, which the caller frees. -ENOENT when its member is gone, -ENOMEM. */
+int text_render(struct fs *fs, uint64_t node, char **text, size_t *size);
+void text_open(struct fs *fs, fuse_req_t req, uint64_t node, struct fuse_file_info *file);
+void text_read(fuse_req_t req, size_t size, off_t position, const struct fuse_file_info *file);
+
+/* ---- members.c ---- */
+
+/* Give a member. -ENOENT when there is none of that id or name. */
+int member_by_id(struct fs *fs, uint64_t id, struct service_member *member);
+int member_by_name(struct fs *fs, const char *name, struct service_member *member);
+
+/* ---- tree.c: names and attributes ---- */
+
+/* Fills in what follows from the id and the service's state alone: all but a file's size, its times and its links. */
+void tree_attr_begin(uint64_t node, uint64_t time_ns, struct stat *attr);
+/* The number of the node that a kind is reached by now: the leader's id, where the stream begins... */
+uint64_t tree_number(struct fs *fs, enum node_kind kind);
+void tree_lookup(struct fs *fs, fuse_req_t req, uint64_t folder, const char *name);
+void tree_attr(struct fs *fs, fuse_req_t req, uint64_t node);
+void tree_link(struct fs *fs, fuse_req_t req, uint64_t node);
+
+/* ---- listing.c ---- */
+
+void listing_read(struct fs *fs, fuse_req_t req, uint64_t folder, size_t size, off_t position);
+
+#endif

@@ -1,0 +1,144 @@
+/* text: small files that are made when they are asked for. */
+#include "fs/private.h"
+
+#include "observe/observe.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An open one: its reader sees one text, however many reads that takes. */
+struct text_handle {
+	struct handle handle;
+	char *text;
+	size_t size;
+};
+
+__attribute__((format(printf, 3, 4))) static int print(char **text, size_t *size, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int printed = vasprintf(text, format, args);
+	va_end(args);
+	if (printed < 0)
+		return -ENOMEM;
+	*size = (size_t)printed;
+	return 0;
+}
+
+static int render_number(uint64_t number, char **text, size_t *size)
+{
+	return print(text, size, "%" PRIu64 "\n", number);
+}
+
+static int render_health(const struct service_state *state, char **text, size_t *size)
+{
+	if (state->failure != 0)
+		return print(text, size, "appends are refused here since a failure: %s\n", strerror(-state->failure));
+	if (state->leader == 0)
+		return print(text, size, "there is no leader: appends wait for one\n");
+	return print(text, size, "ok\n");
+}
+
+static int render_metrics(struct fs *fs, const struct service_state *state, char **text, size_t *size)
+{
+	struct service_member members[SERVICE_MEMBERS_MAX];
+	size_t count = service_members(fs->service, members, SERVICE_MEMBERS_MAX);
+	const struct observe_gauge gauges[] = {
+		{"first_offset", "Lowest offset kept.", (double)state->first_offset},
+		{"next_offset", "Offset of the record to come.", (double)state->next_offset},
+		{"stream_bytes", "Bytes of the records kept.", (double)(state->stream_end - state->stream_begin)},
+		{"commit_entry", "Last entry known to be committed.", (double)state->commit},
+		{"term", "Term of Raft.", (double)state->term},
+		{"is_leader", "1 where this member is the leader.", state->leader != 0 && state->leader == state->self},
+		{"members", "Members of the cluster.", (double)count},
+		{"failed", "1 where a failure stopped appends.", state->failure != 0},
+		{"start_time_seconds", "When this member started, in seconds since 1970.",
+	         (double)state->start_ns / 1e9},
+	};
+	return observe_render(gauges, sizeof gauges / sizeof gauges[0], text, size);
+}
+
+static int render_member(struct fs *fs, uint64_t node, char **text, size_t *size)
+{
+	struct service_member member;
+	int rc = member_by_id(fs, node_number(node), &member);
+	if (rc != 0)
+		return rc;
+	switch (node_kind(node)) {
+	case NODE_MEMBER_ID:
+		return render_number(member.id, text, size);
+	case NODE_MEMBER_ADDRESS:
+		return print(text, size, "%s\n", member.address);
+	case NODE_MEMBER_ROLE:
+		return print(text, size, "%s\n", service_role_name(member.role));
+	case NODE_MEMBER_STATE:
+		return print(text, size, "%s\n", service_member_state_name(member.state));
+	case NODE_MEMBER_MATCH:
+		return render_number(member.match, text, size);
+	default:
+		return render_number(member.lag, text, size);
+	}
+}
+
+int text_render(struct fs *fs, uint64_t node, char **text, size_t *size)
+{
+	struct service_state state;
+	service_state(fs->service, &state);
+	switch (node_kind(node)) {
+	case NODE_FIRST:
+		return render_number(state.first_offset, text, size);
+	case NODE_NEXT:
+		return render_number(state.next_offset, text, size);
+	case NODE_HEALTH:
+		return render_health(&state, text, size);
+	case NODE_METRICS:
+		return render_metrics(fs, &state, text, size);
+	case NODE_VERSION:
+		return print(text, size, "%s\n", CLOG_VERSION);
+	case NODE_CONFIG:
+		return print(text, size, "%s", fs->config);
+	case NODE_TERM:
+		return render_number(state.term, text, size);
+	case NODE_COMMIT:
+		return render_number(state.commit, text, size);
+	default:
+		return render_member(fs, node, text, size);
+	}
+}
+
+static void finish(struct handle *handle)
+{
+	free(((struct text_handle *)handle)->text);
+}
+
+void text_open(struct fs *fs, fuse_req_t req, uint64_t node, struct fuse_file_info *file)
+{
+	char *text;
+	size_t size;
+	int rc = text_render(fs, node, &text, &size);
+	if (rc != 0) {
+		reply_error(req, rc);
+		return;
+	}
+	struct text_handle *handle = handle_create(fs, sizeof *handle, fuse_req_ctx(req)->uid, finish);
+	if (handle == NULL) {
+		free(text);
+		reply_error(req, -ENOMEM);
+		return;
+	}
+	handle->text = text; /* the handle's from here on */
+	handle->size = size;
+	file->direct_io = 1;
+	file->noflush = 1;
+	handle_open(req, file, &handle->handle);
+}
+
+void text_read(fuse_req_t req, size_t size, off_t position, const struct fuse_file_info *file)
+{
+	struct text_handle *handle = handle_of(file);
+	reply_piece(req, handle->text, handle->size, size, position);
+}
