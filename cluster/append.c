@@ -62,14 +62,15 @@ static void batch_destroy(struct batch *batch)
 	free(batch);
 }
 
-/* The batch that is open, unless it has enough, or cannot take that much more; else a new one. */
+/* The batch that is open, unless it has enough, or cannot take that much more; else a new one. An empty one is as good
+ * as new: those who ask for more than any can take leave no more than one behind. */
 static struct batch *open_batch(struct cluster *cluster, size_t size, uint32_t count)
 {
 	struct batch *batch = cluster->waiting.first;
 	while (batch != NULL && batch->next != NULL)
 		batch = batch->next;
-	if (batch != NULL && log_frame_data_size(batch->frame) < CLUSTER_BATCH_SIZE &&
-	    log_frame_fits(batch->frame, size, count))
+	if (batch != NULL && (batch->append_count == 0 || (log_frame_data_size(batch->frame) < CLUSTER_BATCH_SIZE &&
+	                                                   log_frame_fits(batch->frame, size, count))))
 		return batch;
 	batch = batch_create();
 	if (batch != NULL)
@@ -212,5 +213,5 @@ void append_answer(struct cluster *cluster, struct batch_list *done, int status)
 
 bool append_idle(const struct cluster *cluster)
 {
-	return cluster->waiting.first == NULL && cluster->proposed.first == NULL;
+	return cluster->queue_count == 0;
 }

@@ -24,6 +24,38 @@ static int path_of(char path[PATH_MAX], const struct cluster *cluster, const cha
 	return clog_error_set(err, -ENAMETOOLONG, "%s: the path is too long", cluster->data);
 }
 
+/* What a folder holds. */
+struct contents {
+	bool member; /* it is a member's data folder */
+	char alien[NAME_MAX + 1]; /* a name that a new member does not expect there */
+};
+
+static int look_at(const char *name, void *arg)
+{
+	static const char *const known[] = {"lock", "lost+found", "identity.new"};
+	struct contents *contents = arg;
+	contents->member = contents->member || strcmp(name, "identity") == 0;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (strcmp(name, known[i]) == 0)
+			return 0;
+	snprintf(contents->alien, sizeof contents->alien, "%s", name);
+	return 0;
+}
+
+/* Refuses a folder that has something else in it, before anything is changed there. */
+static int check_folder(const struct cluster *cluster, struct clog_error *err)
+{
+	struct log_disk *disk = cluster->host->disk;
+	struct contents contents = {0};
+	int rc = disk->list(disk, cluster->data, look_at, &contents);
+	if (rc != 0)
+		return clog_error_set(err, rc, "%s: %s", cluster->data, strerror(-rc));
+	if (contents.member || contents.alien[0] == '\0')
+		return 0;
+	return clog_error_set(err, -ENOTEMPTY, "%s: no member's data folder, and not empty: it holds \"%s\"", cluster->data,
+	                      contents.alien);
+}
+
 static int lock_folder(struct cluster *cluster, struct clog_error *err)
 {
 	struct log_disk *disk = cluster->host->disk;
@@ -31,7 +63,9 @@ static int lock_folder(struct cluster *cluster, struct clog_error *err)
 	int rc = disk->make_folder(disk, cluster->data);
 	if (rc != 0)
 		return clog_error_set(err, rc, "%s: the data folder cannot be made: %s", cluster->data, strerror(-rc));
-	rc = path_of(path, cluster, "lock", err);
+	rc = check_folder(cluster, err);
+	if (rc == 0)
+		rc = path_of(path, cluster, "lock", err);
 	if (rc != 0)
 		return rc;
 	cluster->lock = disk->open(disk, path, O_RDWR | O_CREAT);
@@ -43,27 +77,37 @@ static int lock_folder(struct cluster *cluster, struct clog_error *err)
 	return rc == 0 ? 0 : clog_error_set(err, rc, "%s: cannot be locked: %s", path, strerror(-rc));
 }
 
-/* The first name in a folder that a new member does not expect there. */
-static int find_alien(const char *name, void *arg)
+/* Makes durable what the folder lists: a process that was killed may have named a file and not have lived to sync the
+ * name, and nothing else syncs it when the file is there already. */
+static int sync_names(struct cluster *cluster, struct clog_error *err)
 {
-	static const char *const known[] = {"lock", "lost+found", "identity.new"};
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		if (strcmp(name, known[i]) == 0)
-			return 0;
-	snprintf(arg, NAME_MAX + 1, "%s", name);
-	return 1;
+	struct log_disk *disk = cluster->host->disk;
+	int rc = disk->sync_folder(disk, cluster->data);
+	return rc == 0 ? 0 : clog_error_set(err, rc, "%s: fsync of the folder: %s", cluster->data, strerror(-rc));
+}
+
+/* Makes the name of a new member's data folder durable. What cannot be synced, a folder that is not ours to read or is
+ * of a filesystem that never changes, is not where the data folder was just made. */
+static int sync_parent(struct cluster *cluster, struct clog_error *err)
+{
+	struct log_disk *disk = cluster->host->disk;
+	char parent[PATH_MAX];
+	size_t length = strlen(cluster->data);
+	while (length > 1 && cluster->data[length - 1] == '/')
+		length--;
+	while (length > 0 && cluster->data[length - 1] != '/')
+		length--;
+	while (length > 1 && cluster->data[length - 1] == '/')
+		length--;
+	snprintf(parent, sizeof parent, "%.*s", length == 0 ? 1 : (int)length, length == 0 ? "." : cluster->data);
+	int rc = disk->sync_folder(disk, parent);
+	if (rc == 0 || rc == -EACCES || rc == -EINVAL)
+		return 0;
+	return clog_error_set(err, rc, "%s: fsync of the folder: %s", parent, strerror(-rc));
 }
 
 static int make_identity(struct cluster *cluster, const struct cluster_options *options, struct clog_error *err)
 {
-	struct log_disk *disk = cluster->host->disk;
-	char alien[NAME_MAX + 1];
-	int rc = disk->list(disk, cluster->data, find_alien, alien);
-	if (rc == 1)
-		return clog_error_set(err, -ENOTEMPTY, "%s: no member's data folder, and not empty: it holds \"%s\"",
-		                      cluster->data, alien);
-	if (rc != 0)
-		return clog_error_set(err, rc, "%s: %s", cluster->data, strerror(-rc));
 	if (options->name == NULL)
 		return clog_error_set(err, -EINVAL, "%s: a new member needs a name", cluster->data);
 	struct identity *identity = &cluster->identity;
@@ -72,7 +116,8 @@ static int make_identity(struct cluster *cluster, const struct cluster_options *
 	snprintf(identity->cluster, sizeof identity->cluster, "%s", options->cluster == NULL ? "clog" : options->cluster);
 	while (identity->id == 0)
 		identity->id = cluster->host->random(cluster->host) >> 16;
-	return identity_save(identity, disk, cluster->data, err);
+	int rc = sync_parent(cluster, err);
+	return rc != 0 ? rc : identity_save(identity, cluster->host->disk, cluster->data, err);
 }
 
 static int check_names(const struct cluster_options *options, struct clog_error *err)
@@ -162,6 +207,9 @@ static int open_members(struct cluster *cluster, struct clog_error *err)
 	if (tail.entry == 0)
 		return clog_error_set(err, -EBADMSG, "%s/log: empty, but the member has voted in term %llu: its log is lost",
 		                      cluster->data, (unsigned long long)cluster->vote.term);
+	if (tail.term > cluster->vote.term)
+		return clog_error_set(err, -EBADMSG, "%s/vote: of term %llu, and the log has entries of term %llu", cluster->data,
+		                      (unsigned long long)cluster->vote.term, (unsigned long long)tail.term);
 	uint64_t entry = log_configuration(cluster->log, tail.entry);
 	int rc = log_read_frame(cluster->log, entry, &frame, err);
 	if (rc != 0)
@@ -203,6 +251,8 @@ static int open_parts(struct cluster *cluster, const struct cluster_options *opt
 {
 	char path[PATH_MAX];
 	int rc = lock_folder(cluster, err);
+	if (rc == 0)
+		rc = sync_names(cluster, err);
 	if (rc == 0)
 		rc = open_identity(cluster, options, err);
 	if (rc == 0)

@@ -222,6 +222,7 @@ static void end_chore(struct log *log, struct log_job *job)
 	} else if (job->kind == JOB_SEAL) {
 		job->segment->sealed = true;
 		log->unsealed_count--;
+		log_let_go(log);
 	} else {
 		log->prepared = true;
 	}

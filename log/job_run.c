@@ -74,12 +74,13 @@ static int write_step(struct log_job *job, struct job_step *step, const struct j
 /* The steps go in order, each synced before the next: a store is complete on disk before the one after it appears. */
 int job_run_write(struct log_job *job)
 {
-	const struct job_piece *pieces = job->pieces;
+	size_t piece = 0;
 	for (size_t i = 0; i < job->step_count; i++) {
-		int rc = write_step(job, &job->steps[i], pieces);
+		struct job_step *step = &job->steps[i];
+		int rc = write_step(job, step, step->piece_count > 0 ? &job->pieces[piece] : NULL);
 		if (rc != 0)
 			return rc;
-		pieces += job->steps[i].piece_count;
+		piece += step->piece_count;
 	}
 	return 0;
 }

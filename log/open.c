@@ -49,12 +49,21 @@ static bool parse_name(const char *name, const char *suffix, uint64_t *first_ent
 	return errno == 0 && *first_entry > 0;
 }
 
+/* Whether the name is one that the log gives a file while it makes it. */
+static bool is_leftover(const char *name)
+{
+	uint64_t first_entry;
+	return strcmp(name, LOG_PREPARED LOG_SUFFIX_NEW) == 0 ||
+	       parse_name(name, LOG_SUFFIX_STORE LOG_SUFFIX_NEW, &first_entry) ||
+	       parse_name(name, LOG_SUFFIX_INDEX LOG_SUFFIX_NEW, &first_entry);
+}
+
 /* Names that are not the log's are left alone. */
 static int list_name(const char *name, void *arg)
 {
 	struct listing *listing = arg;
 	uint64_t first_entry;
-	if (ends_with(name, LOG_SUFFIX_STORE LOG_SUFFIX_NEW) || ends_with(name, LOG_SUFFIX_INDEX LOG_SUFFIX_NEW)) {
+	if (is_leftover(name)) {
 		if (log_reserve((void **)&listing->leftovers, &listing->leftover_capacity, listing->leftover_count,
 		                sizeof *listing->leftovers) != 0)
 			return -ENOMEM;
@@ -256,7 +265,9 @@ static int open_last(struct log *log, struct log_segment *segment, struct clog_e
 		return rc;
 	/* What a process wrote and did not live to sync is read back all the same: it must not be called durable before it
 	 * is. */
-	rc = log->disk->sync(log->disk, segment->handle);
+	rc = store_wipe(log->disk, segment->handle, scan.position);
+	if (rc == 0)
+		rc = log->disk->sync(log->disk, segment->handle);
 	if (rc != 0)
 		return failed(err, path, rc);
 	segment->marked = mark.entry;

@@ -329,8 +329,7 @@ void log_read_run(struct log_read *read, bool wait)
 
 /* ---- The end ---- */
 
-/* Lets go what was read least recently, beyond the limits: of sealed segments the index, of full ones the store. */
-static void let_go(struct log *log)
+void log_let_go(struct log *log)
 {
 	for (;;) {
 		size_t memory = 0;
@@ -372,7 +371,7 @@ static void keep(struct log *log, struct log_read *read)
 	read->handle = -1;
 	read->index = NULL;
 	if (opened || loaded)
-		let_go(log);
+		log_let_go(log);
 }
 
 int log_read_end(struct log *log, struct log_read *read)

@@ -66,5 +66,7 @@ void log_note_entry(struct log *log, uint64_t entry, uint64_t term, enum log_typ
 int log_reserve(void **array, size_t *capacity, size_t count, size_t element);
 /* The segment that holds an entry; NULL when none does. */
 struct log_segment *log_segment_of(const struct log *log, uint64_t entry);
+/* Lets go what was read least recently, beyond the limits: of sealed segments the index and the store's handle. */
+void log_let_go(struct log *log);
 
 #endif

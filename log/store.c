@@ -93,6 +93,16 @@ int store_write_mark(struct log_disk *disk, int handle, struct log_cell *cell, c
 	return log_cell_write(cell, disk, handle, STORE_MARK, value, sizeof value);
 }
 
+int store_wipe(struct log_disk *disk, int handle, uint64_t position)
+{
+	const unsigned char zeros[FRAME_HEADER_SIZE] = {0};
+	unsigned char found[FRAME_HEADER_SIZE];
+	ssize_t count = disk->read(disk, handle, found, sizeof found, position, true);
+	if (count <= 0 || memcmp(found, zeros, (size_t)count) == 0)
+		return count < 0 ? (int)count : 0;
+	return disk->write(disk, handle, zeros, (size_t)count, position);
+}
+
 int store_scan_begin(struct store_scan *scan, struct log_disk *disk, int handle, const struct log_tail *base,
                      unsigned char **buffer, size_t *buffer_size)
 {

@@ -28,6 +28,10 @@ int store_read_head(struct log_disk *disk, int handle, struct log_tail *base);
 int store_read_mark(struct log_disk *disk, int handle, struct log_cell *cell, struct store_mark *mark);
 int store_write_mark(struct log_disk *disk, int handle, struct log_cell *cell, const struct store_mark *mark);
 
+/* Wipes the header that may stand at a position, where the frames end: a frame that was cut there must not come back
+ * when the one that is written over it is torn. Durable after the next sync. */
+int store_wipe(struct log_disk *disk, int handle, uint64_t position);
+
 /* One pass over the frames of a store. */
 struct store_scan {
 	struct window window;
