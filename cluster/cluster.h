@@ -63,8 +63,8 @@ struct cluster_options {
 };
 
 /* Opens the member in a data folder; an empty folder bootstraps a cluster of one. Takes the folder's lock: -EBUSY when
- * another process has it. -EINVAL for a bad name, or another than the folder's member has; -EBADMSG for a file that is
- * corrupt, -ENOTEMPTY for a folder with other things in it, or the disk's error; each with a sentence. Blocks. host must
+ * another process has it. -EINVAL for a bad name, or another than the folder's member has; -ENODATA when the member is
+ * new and has no name; -EBADMSG for a file that is corrupt, -ENOTEMPTY for a folder with other things in it, or the disk's error; each with a sentence. Blocks. host must
  * outlive the cluster. */
 int cluster_open(struct cluster **cluster, const struct cluster_options *options, struct cluster_host *host,
                  struct clog_error *err);

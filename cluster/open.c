@@ -109,7 +109,7 @@ static int sync_parent(struct cluster *cluster, struct clog_error *err)
 static int make_identity(struct cluster *cluster, const struct cluster_options *options, struct clog_error *err)
 {
 	if (options->name == NULL)
-		return clog_error_set(err, -EINVAL, "%s: a new member needs a name", cluster->data);
+		return clog_error_set(err, -ENODATA, "%s: a new member needs a name", cluster->data);
 	struct identity *identity = &cluster->identity;
 	*identity = (struct identity){0};
 	snprintf(identity->name, sizeof identity->name, "%s", options->name);

@@ -192,24 +192,17 @@ static int open_member(struct clogd *clogd, struct clog_error *err)
 {
 	struct cluster_options options = {.data = clogd->options.data, .name = clogd->options.name};
 	struct cluster_host *const host = cluster_loop_host(clogd->host);
-	if (options.name != NULL)
-		return cluster_open(&clogd->cluster, &options, host, err);
-
+	int status = cluster_open(&clogd->cluster, &options, host, err);
+	if (status != -ENODATA)
+		return status;
 	char host_name[256] = "";
 	char name[CONFIG_NAME_SIZE];
-	struct clog_error unfit = {0};
 	gethostname(host_name, sizeof host_name - 1);
-	if (options_host_name(host_name, name, &unfit) == 0)
-		options.name = name;
-	int status = cluster_open(&clogd->cluster, &options, host, err);
-	if (status == -EINVAL && options.name != NULL) {
-		options.name = NULL; /* it may have another */
-		status = cluster_open(&clogd->cluster, &options, host, err);
-	} else if (status == -EINVAL) {
-		const struct clog_error reason = *err;
-		clog_error_set(err, status, "%s; %s", reason.text, unfit.text);
-	}
-	return status;
+	status = options_host_name(host_name, name, err);
+	if (status < 0)
+		return status;
+	options.name = name;
+	return cluster_open(&clogd->cluster, &options, host, err);
 }
 
 static int mount_log(struct clogd *clogd, struct clog_error *err)

@@ -121,6 +121,14 @@ class Ends(clogd.ClogdTest):
 
     def test_a_stop_in_the_middle_of_writing_loses_nothing(self):
         os.mkdir(self.member.mount)  # so that it stays, guarded, and no append makes a plain file in it
+        self.stop_in_the_middle_of_writing()
+        self.assertTrue(os.path.isdir(self.member.mount))
+
+    def test_nor_where_the_folder_was_made_and_goes(self):
+        self.stop_in_the_middle_of_writing()
+        self.assertFalse(os.path.exists(self.member.mount))
+
+    def stop_in_the_middle_of_writing(self):
         self.begin()
         kept = [b"data\n"]
         for _ in range(5):
