@@ -78,10 +78,14 @@ int log_cell_write(struct log_cell *cell, struct log_disk *disk, int handle, uin
 int log_cell_load(struct log_disk *disk, const char *path, struct log_cell *cell, void *value, size_t size,
                   struct clog_error *err)
 {
-	int handle = disk->open(disk, path, O_RDWR);
+	int handle = disk->open(disk, path, O_RDONLY);
 	if (handle < 0)
 		return clog_error_set(err, handle, "%s: %s", path, strerror(-handle));
-	int rc = log_cell_read(cell, disk, handle, 0, value, size);
+	/* What a process wrote and did not live to sync is read back all the same: nothing may rely on it before it is
+	 * durable. */
+	int rc = disk->sync(disk, handle);
+	if (rc == 0)
+		rc = log_cell_read(cell, disk, handle, 0, value, size);
 	disk->close(disk, handle);
 	if (rc == -ENODATA || rc == -EBADMSG)
 		return clog_error_set(err, -EBADMSG, "%s: corrupt: neither of its two slots is valid", path);

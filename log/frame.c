@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define FRAME_MAGIC 0x46474c43u /* "CLGF" */
+#define HEADER_CHECKSUM 84u     /* its place; the four bytes before it are zeros */
 #define FIRST_CAPACITY 4096u
 
 struct log_frame {
@@ -123,7 +124,7 @@ int log_frame_add_many(struct log_frame *frame, const void *data, const uint32_t
 	const unsigned char *at = data;
 	for (uint32_t i = 0; i < count; i++) {
 		put_item(frame, at, sizes[i]);
-		at += sizes[i];
+		at = sizes[i] > 0 ? at + sizes[i] : at; /* at may be NULL where all are empty */
 	}
 	return 0;
 }
@@ -137,15 +138,16 @@ static void encode_header(unsigned char *bytes, const struct frame_header *heade
 	put_u64(bytes + 8, header->shown.entry);
 	put_u64(bytes + 16, header->shown.term);
 	put_u64(bytes + 24, header->shown.first_offset);
-	put_u64(bytes + 32, header->shown.commit);
-	put_u64(bytes + 40, header->shown.time_ns);
-	put_u32(bytes + 48, header->shown.size);
-	put_u32(bytes + 52, header->shown.count);
-	put_u32(bytes + 56, header->data_size);
-	put_u32(bytes + 60, header->sessions);
-	put_u32(bytes + 68, header->sessions_checksum);
-	put_u32(bytes + 72, header->previous);
-	put_u32(bytes + 76, crc32c(bytes, 76));
+	put_u64(bytes + 32, header->shown.stream_size);
+	put_u64(bytes + 40, header->shown.commit);
+	put_u64(bytes + 48, header->shown.time_ns);
+	put_u32(bytes + 56, header->shown.size);
+	put_u32(bytes + 60, header->shown.count);
+	put_u32(bytes + 64, header->data_size);
+	put_u32(bytes + 68, header->sessions);
+	put_u32(bytes + 72, header->sessions_checksum);
+	put_u32(bytes + 76, header->previous);
+	put_u32(bytes + HEADER_CHECKSUM, crc32c(bytes, HEADER_CHECKSUM));
 }
 
 /* Items are added before their offsets are known; now their checksums are bound to them. */
@@ -169,11 +171,12 @@ void log_frame_close(struct log_frame *frame, const struct log_tail *tail, const
 	struct log_header *shown = &frame->header.shown;
 	shown->entry = tail->entry + 1;
 	shown->first_offset = tail->next_offset;
+	shown->stream_size = tail->stream_size;
 	shown->size = (uint32_t)size;
 	shown->count = frame->count;
 	bind_items(frame->bytes, &frame->header);
 	encode_header(frame->bytes, &frame->header);
-	shown->chain = take_u32(frame->bytes + 76);
+	shown->chain = take_u32(frame->bytes + HEADER_CHECKSUM);
 	frame->closed = true;
 }
 
@@ -191,6 +194,11 @@ uint32_t log_frame_count(const struct log_frame *frame)
 size_t log_frame_data_size(const struct log_frame *frame)
 {
 	return frame->data_size;
+}
+
+uint32_t log_frame_size(const struct log_frame *frame)
+{
+	return (uint32_t)padded(frame->size);
 }
 
 void log_frame_item(const struct log_frame *frame, uint32_t i, const void **data, uint32_t *size)
@@ -221,6 +229,8 @@ static bool sizes_agree(const struct frame_header *header)
 	const struct log_header *shown = &header->shown;
 	if (shown->size < FRAME_HEADER_SIZE || shown->size > LOG_FRAME_SIZE_MAX || shown->size % FRAME_ALIGN != 0)
 		return false;
+	if (shown->count == 0 && header->data_size > 0)
+		return false;
 	uint64_t body = (uint64_t)header->sessions * SESSION_ROW_SIZE + (uint64_t)shown->count * ITEM_HEADER_SIZE +
 	                header->data_size;
 	return body <= shown->size && padded(FRAME_HEADER_SIZE + body) == shown->size;
@@ -235,7 +245,7 @@ static bool type_is_known(const struct log_header *shown)
 
 int frame_decode_header(const unsigned char *bytes, struct frame_header *header)
 {
-	if (take_u32(bytes) != FRAME_MAGIC || take_u32(bytes + 76) != crc32c(bytes, 76))
+	if (take_u32(bytes) != FRAME_MAGIC || take_u32(bytes + HEADER_CHECKSUM) != crc32c(bytes, HEADER_CHECKSUM))
 		return -EBADMSG;
 	if (bytes[4] > FRAME_VERSION)
 		return -EPROTONOSUPPORT;
@@ -243,18 +253,19 @@ int frame_decode_header(const unsigned char *bytes, struct frame_header *header)
 		.shown = {.entry = take_u64(bytes + 8),
 	                  .term = take_u64(bytes + 16),
 	                  .first_offset = take_u64(bytes + 24),
-	                  .commit = take_u64(bytes + 32),
-	                  .time_ns = take_u64(bytes + 40),
-	                  .size = take_u32(bytes + 48),
-	                  .count = take_u32(bytes + 52),
-	                  .chain = take_u32(bytes + 76),
+	                  .stream_size = take_u64(bytes + 32),
+	                  .commit = take_u64(bytes + 40),
+	                  .time_ns = take_u64(bytes + 48),
+	                  .size = take_u32(bytes + 56),
+	                  .count = take_u32(bytes + 60),
+	                  .chain = take_u32(bytes + HEADER_CHECKSUM),
 	                  .type = (enum log_type)bytes[5]},
-		.data_size = take_u32(bytes + 56),
-		.sessions = take_u32(bytes + 60),
-		.sessions_checksum = take_u32(bytes + 68),
-		.previous = take_u32(bytes + 72),
+		.data_size = take_u32(bytes + 64),
+		.sessions = take_u32(bytes + 68),
+		.sessions_checksum = take_u32(bytes + 72),
+		.previous = take_u32(bytes + 76),
 	};
-	bool reserved = bytes[6] != 0 || bytes[7] != 0 || take_u32(bytes + 64) != 0;
+	bool reserved = bytes[6] != 0 || bytes[7] != 0 || take_u32(bytes + 80) != 0;
 	if (bytes[4] == 0 || reserved || !type_is_known(&header->shown) || !sizes_agree(header))
 		return -EBADMSG;
 	return 0;
@@ -301,7 +312,8 @@ int frame_check_body(const unsigned char *bytes, const struct frame_header *head
 bool frame_follows(const struct frame_header *header, const struct log_tail *tail)
 {
 	return header->shown.entry == tail->entry + 1 && header->shown.first_offset == tail->next_offset &&
-	       header->shown.term >= tail->term && header->previous == tail->chain;
+	       header->shown.stream_size == tail->stream_size && header->shown.term >= tail->term &&
+	       header->previous == tail->chain;
 }
 
 void frame_advance(const struct frame_header *header, struct log_tail *tail)
@@ -335,4 +347,18 @@ int frame_copy(struct log_frame **frame, const unsigned char *bytes, const struc
 	made->closed = true;
 	*frame = made;
 	return 0;
+}
+
+int log_frame_parse(struct log_frame **frame, const void *data, size_t size, size_t *used)
+{
+	struct frame_header header;
+	if (size < FRAME_HEADER_SIZE)
+		return -EBADMSG;
+	int rc = frame_decode_header(data, &header);
+	if (rc == 0)
+		rc = header.shown.size <= size ? frame_check_body(data, &header) : -EBADMSG;
+	if (rc == 0)
+		rc = frame_copy(frame, data, &header);
+	*used = rc == 0 ? header.shown.size : 0;
+	return rc;
 }

@@ -5,7 +5,7 @@
 
 #include "log/log.h"
 
-#define FRAME_HEADER_SIZE 80u
+#define FRAME_HEADER_SIZE 88u
 #define FRAME_ALIGN 8u
 #define FRAME_VERSION 1u
 #define SESSION_ROW_SIZE 24u
@@ -31,7 +31,8 @@ static inline uint32_t frame_items(const struct frame_header *header)
 }
 
 /* Decodes and checks the item whose header is at bytes, of which available can be looked at; offset is its record's (of
- * an item that is no record, the frame's first_offset). Gives its size. -EBADMSG when the checksum fails or it is cut. */
+ * an item that is no record, the frame's first_offset). Gives its size. -EBADMSG when the checksum fails or it is
+ * cut. */
 int frame_check_item(const unsigned char *bytes, size_t available, uint64_t offset, uint32_t *size);
 
 /* The offset that the checksum of item i is bound to. */

@@ -40,25 +40,98 @@ static int reserve(void **array, uint32_t *capacity, uint32_t need, size_t eleme
 	return 0;
 }
 
+static int make_room(struct log_index *index, uint32_t frames, uint32_t records)
+{
+	int rc = reserve((void **)&index->frames, &index->frame_capacity, index->frame_count + frames,
+	                 sizeof *index->frames);
+	if (rc == 0)
+		rc = reserve((void **)&index->records, &index->record_capacity, index->record_count + records,
+		             sizeof *index->records);
+	return rc;
+}
+
+static void add_record(struct log_index *index, uint32_t position, uint32_t stream)
+{
+	index->records[index->record_count++] = (struct index_record){.position = position, .stream = stream};
+}
+
+static uint32_t records_of(const struct frame_header *header)
+{
+	return header->shown.type == LOG_RECORDS ? header->shown.count : 0;
+}
+
 int index_add(struct log_index *index, const struct frame_header *header, const unsigned char *bytes)
 {
-	uint32_t count = header->shown.type == LOG_RECORDS ? header->shown.count : 0;
-	int rc = reserve((void **)&index->frames, &index->frame_capacity, index->frame_count + 1, sizeof *index->frames);
-	if (rc == 0)
-		rc = reserve((void **)&index->records, &index->record_capacity, index->record_count + count,
-		             sizeof *index->records);
+	uint32_t count = records_of(header), at = frame_items(header);
+	int rc = make_room(index, 1, count);
 	if (rc != 0)
 		return rc;
 	index->frames[index->frame_count++] = index->end;
-	uint32_t at = frame_items(header);
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t size = take_u32(bytes + at);
-		index->records[index->record_count++] =
-			(struct index_record){.position = index->end + at, .stream = index->stream_size};
+		add_record(index, index->end + at, index->stream_size);
 		index->stream_size += size;
 		at += ITEM_HEADER_SIZE + size;
 	}
 	index->end += header->shown.size;
+	return 0;
+}
+
+/* Finds where the item after a damaged one begins: where its size says, or, when that is what was damaged, at the first
+ * place where an item of that offset stands. 0 when there is none. */
+static uint32_t find_item(const unsigned char *bytes, uint32_t damaged, uint32_t end, uint64_t offset)
+{
+	uint32_t size = take_u32(bytes + damaged), item_size;
+	uint32_t next = damaged + ITEM_HEADER_SIZE + size;
+	if (size <= LOG_RECORD_SIZE_MAX && next < end &&
+	    frame_check_item(bytes + next, end - next, offset, &item_size) == 0)
+		return next;
+	for (next = damaged + ITEM_HEADER_SIZE; next + ITEM_HEADER_SIZE <= end; next++)
+		if (frame_check_item(bytes + next, end - next, offset, &item_size) == 0)
+			return next;
+	return 0;
+}
+
+int index_add_damaged(struct log_index *index, const struct frame_header *header, const unsigned char *bytes)
+{
+	uint32_t count = records_of(header), at = frame_items(header), stream = 0;
+	int rc = make_room(index, 1, count);
+	if (rc != 0)
+		return rc;
+	index->frames[index->frame_count++] = index->end;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t next = 0, size;
+		add_record(index, index->end + at, index->stream_size + stream);
+		if (frame_check_item(bytes + at, header->shown.size - at, frame_item_offset(header, i), &size) == 0)
+			next = at + ITEM_HEADER_SIZE + size;
+		else if (i + 1 < count)
+			next = find_item(bytes, at, header->shown.size, frame_item_offset(header, i + 1));
+		if (next == 0 || next - at - ITEM_HEADER_SIZE > header->data_size - stream) {
+			/* The rest of the frame is this one's, and those after it have nothing. */
+			for (uint32_t left = 1; i + left < count; left++)
+				add_record(index, index->end + at + left, index->stream_size + header->data_size);
+			break;
+		}
+		stream += next - at - ITEM_HEADER_SIZE;
+		at = next;
+	}
+	index->stream_size += count > 0 ? header->data_size : 0;
+	index->end += header->shown.size;
+	return 0;
+}
+
+int index_add_lost(struct log_index *index, uint32_t frames, uint32_t records, uint32_t stream_size, uint32_t position)
+{
+	int rc = make_room(index, frames, records);
+	if (rc != 0)
+		return rc;
+	/* The first record has all the bytes. Places only go up; there are more bytes than records. */
+	for (uint32_t i = 0; i < frames; i++)
+		index->frames[index->frame_count++] = index->end + i;
+	for (uint32_t i = 0; i < records; i++)
+		add_record(index, index->end + 1 + i, index->stream_size + (i == 0 ? 0 : stream_size));
+	index->stream_size += stream_size;
+	index->end = position;
 	return 0;
 }
 

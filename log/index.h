@@ -30,6 +30,8 @@ struct index_footer {
 	uint32_t term_count;
 	uint64_t *configurations; /* entries */
 	uint32_t configuration_count;
+	void *state; /* of the log's user, at the end */
+	uint32_t state_size;
 };
 
 struct log_index *index_create(uint32_t position);
@@ -37,6 +39,14 @@ void index_destroy(struct log_index *index);
 
 /* Adds a frame that stands at index->end. -ENOMEM (nothing is added). */
 int index_add(struct log_index *index, const struct frame_header *header, const unsigned char *bytes);
+
+/* Adds a frame that stands at index->end and has a right header, but a body that is damaged. Every record has its
+ * number, and its place as far as that can be found; where it cannot, what is there fails the record's checksum.
+ * -ENOMEM. */
+int index_add_damaged(struct log_index *index, const struct frame_header *header, const unsigned char *bytes);
+/* Adds entries and records that are lost, from index->end to a position: whatever is there fails its checks.
+ * -ENOMEM. */
+int index_add_lost(struct log_index *index, uint32_t frames, uint32_t records, uint32_t stream_size, uint32_t position);
 
 /* The frame that holds a position: the last one that begins at or below it. There must be one. */
 uint32_t index_frame_at(const struct log_index *index, uint32_t position);
@@ -48,8 +58,8 @@ uint32_t index_record_size(const struct log_index *index, uint32_t record);
 size_t index_memory(const struct log_index *index);
 
 /* Writes index and footer to the file at path, by way of another name, and makes both durable. */
-int index_save(const struct log_index *index, const struct index_footer *footer, struct log_disk *disk, const char *folder,
-               const char *path);
+int index_save(const struct log_index *index, const struct index_footer *footer, struct log_disk *disk,
+               const char *folder, const char *path);
 /* Reads the footer alone; index_footer_finish frees what it holds. -ENOENT, -EBADMSG when it is not valid,
  * -EPROTONOSUPPORT for a newer version, -ENOMEM, or the disk's error. */
 int index_load_footer(struct index_footer *footer, struct log_disk *disk, const char *path);

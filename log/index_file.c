@@ -1,9 +1,10 @@
-/* The file of an index: the records, the frames, the footer (runs of terms, configurations), and a trailer of fixed size
- * that tells how many of each there are. */
+/* The file of an index: the records, the frames, the footer (runs of terms, configurations, the state of the log's
+ * user), and a trailer of fixed size that tells how many of each there are. */
 #include "log/index.h"
 
 #include "log/bytes.h"
 #include "log/crc.h"
+#include "log/tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #define INDEX_VERSION 1u
 #define TRAILER_SIZE 160u
 #define TRAILER_CHECKSUM (TRAILER_SIZE - 4)
-#define TAIL_SIZE 48u
 #define RECORD_SIZE 8u
 #define FRAME_SIZE 4u
 #define TERM_SIZE 16u
@@ -27,7 +27,7 @@
 struct trailer {
 	struct log_tail base, end;
 	uint32_t position, stream_size;
-	uint32_t records, frames, terms, configurations;
+	uint32_t records, frames, terms, configurations, state_size;
 	uint32_t body_checksum, footer_checksum;
 };
 
@@ -38,28 +38,8 @@ static size_t body_size(const struct trailer *trailer)
 
 static size_t footer_size(const struct trailer *trailer)
 {
-	return (size_t)trailer->terms * TERM_SIZE + (size_t)trailer->configurations * CONFIGURATION_SIZE;
-}
-
-static void put_tail(unsigned char *to, const struct log_tail *tail)
-{
-	put_u64(to, tail->entry);
-	put_u64(to + 8, tail->term);
-	put_u64(to + 16, tail->next_offset);
-	put_u64(to + 24, tail->stream_size);
-	put_u64(to + 32, tail->time_ns);
-	put_u32(to + 40, tail->chain);
-	put_u32(to + 44, 0);
-}
-
-static void take_tail(const unsigned char *from, struct log_tail *tail)
-{
-	tail->entry = take_u64(from);
-	tail->term = take_u64(from + 8);
-	tail->next_offset = take_u64(from + 16);
-	tail->stream_size = take_u64(from + 24);
-	tail->time_ns = take_u64(from + 32);
-	tail->chain = take_u32(from + 40);
+	return (size_t)trailer->terms * TERM_SIZE + (size_t)trailer->configurations * CONFIGURATION_SIZE +
+	       trailer->state_size;
 }
 
 static void encode_trailer(unsigned char *to, const struct trailer *trailer)
@@ -75,8 +55,9 @@ static void encode_trailer(unsigned char *to, const struct trailer *trailer)
 	put_u32(to + 32, trailer->stream_size);
 	put_u32(to + 36, trailer->body_checksum);
 	put_u32(to + 40, trailer->footer_checksum);
-	put_tail(to + 48, &trailer->base);
-	put_tail(to + 48 + TAIL_SIZE, &trailer->end);
+	put_u32(to + 44, trailer->state_size);
+	tail_encode(to + 48, &trailer->base);
+	tail_encode(to + 48 + TAIL_SIZE, &trailer->end);
 	put_u32(to + TRAILER_CHECKSUM, crc32c(to, TRAILER_CHECKSUM));
 }
 
@@ -93,9 +74,10 @@ static int decode_trailer(const unsigned char *from, uint64_t file_size, struct 
 	                            .position = take_u32(from + 28),
 	                            .stream_size = take_u32(from + 32),
 	                            .body_checksum = take_u32(from + 36),
-	                            .footer_checksum = take_u32(from + 40)};
-	take_tail(from + 48, &trailer->base);
-	take_tail(from + 48 + TAIL_SIZE, &trailer->end);
+	                            .footer_checksum = take_u32(from + 40),
+	                            .state_size = take_u32(from + 44)};
+	tail_decode(from + 48, &trailer->base);
+	tail_decode(from + 48 + TAIL_SIZE, &trailer->end);
 	return body_size(trailer) + footer_size(trailer) + TRAILER_SIZE == file_size ? 0 : -EBADMSG;
 }
 
@@ -117,9 +99,12 @@ static void encode_footer(unsigned char *to, const struct index_footer *footer)
 	}
 	for (uint32_t i = 0; i < footer->configuration_count; i++, to += CONFIGURATION_SIZE)
 		put_u64(to, footer->configurations[i]);
+	if (footer->state_size > 0)
+		memcpy(to, footer->state, footer->state_size);
 }
 
-static int write_file(struct log_disk *disk, const char *folder, const char *path, const unsigned char *bytes, size_t size)
+static int write_file(struct log_disk *disk, const char *folder, const char *path, const unsigned char *bytes,
+                      size_t size)
 {
 	char fresh[PATH_MAX];
 	if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
@@ -141,8 +126,8 @@ static int write_file(struct log_disk *disk, const char *folder, const char *pat
 	return rc;
 }
 
-int index_save(const struct log_index *index, const struct index_footer *footer, struct log_disk *disk, const char *folder,
-               const char *path)
+int index_save(const struct log_index *index, const struct index_footer *footer, struct log_disk *disk,
+               const char *folder, const char *path)
 {
 	struct trailer trailer = {.base = footer->base,
 	                          .end = footer->end,
@@ -151,7 +136,8 @@ int index_save(const struct log_index *index, const struct index_footer *footer,
 	                          .records = index->record_count,
 	                          .frames = index->frame_count,
 	                          .terms = footer->term_count,
-	                          .configurations = footer->configuration_count};
+	                          .configurations = footer->configuration_count,
+	                          .state_size = footer->state_size};
 	size_t body = body_size(&trailer), tail = footer_size(&trailer), size = body + tail + TRAILER_SIZE;
 	unsigned char *bytes = malloc(size);
 	if (bytes == NULL)
@@ -200,15 +186,18 @@ static int decode_footer(const unsigned char *from, const struct trailer *traile
 {
 	footer->terms = calloc(trailer->terms + 1, sizeof *footer->terms);
 	footer->configurations = calloc(trailer->configurations + 1, sizeof *footer->configurations);
-	if (footer->terms == NULL || footer->configurations == NULL) {
+	footer->state = malloc(trailer->state_size + 1);
+	if (footer->terms == NULL || footer->configurations == NULL || footer->state == NULL) {
 		index_footer_finish(footer);
 		return -ENOMEM;
 	}
 	for (; footer->term_count < trailer->terms; from += TERM_SIZE)
-		footer->terms[footer->term_count++] =
-			(struct log_term){.last_entry = take_u64(from), .term = take_u64(from + 8)};
+		footer->terms[footer->term_count++] = (struct log_term){.last_entry = take_u64(from),
+		                                                        .term = take_u64(from + 8)};
 	for (; footer->configuration_count < trailer->configurations; from += CONFIGURATION_SIZE)
 		footer->configurations[footer->configuration_count++] = take_u64(from);
+	memcpy(footer->state, from, trailer->state_size);
+	footer->state_size = trailer->state_size;
 	return 0;
 }
 
@@ -235,8 +224,10 @@ void index_footer_finish(struct index_footer *footer)
 {
 	free(footer->terms);
 	free(footer->configurations);
+	free(footer->state);
 	footer->terms = NULL;
 	footer->configurations = NULL;
+	footer->state = NULL;
 }
 
 /* What the searches rely on: places go upward and the first frame is before the first record. */
@@ -263,8 +254,8 @@ static int decode_body(const unsigned char *from, const struct trailer *trailer,
 	index->record_capacity = trailer->records + 1;
 	index->frame_capacity = trailer->frames + 1;
 	for (; index->record_count < trailer->records; from += RECORD_SIZE)
-		index->records[index->record_count++] =
-			(struct index_record){.position = take_u32(from), .stream = take_u32(from + 4)};
+		index->records[index->record_count++] = (struct index_record){.position = take_u32(from),
+		                                                              .stream = take_u32(from + 4)};
 	for (; index->frame_count < trailer->frames; from += FRAME_SIZE)
 		index->frames[index->frame_count++] = take_u32(from);
 	index->stream_size = trailer->stream_size;

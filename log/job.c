@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct log_job *job_create(struct log *log, enum job_kind kind)
+struct log_job *job_create(struct log *log, enum job_kind kind)
 {
 	struct log_job *job = calloc(1, sizeof *job);
 	if (job == NULL)
@@ -15,14 +15,19 @@ static struct log_job *job_create(struct log *log, enum job_kind kind)
 	job->disk = log->disk;
 	job->folder = log->path;
 	job->segment_size = log->segment_size;
+	job->reserve_size = log->reserve_size;
+	job->handle = -1;
 	return job;
 }
 
-static void job_destroy(struct log_job *job)
+void job_destroy(struct log_job *job)
 {
 	index_footer_finish(&job->footer);
 	free(job->steps);
 	free(job->pieces);
+	free(job->cut);
+	index_destroy(job->index);
+	free(job->damage);
 	free(job);
 }
 
@@ -34,8 +39,7 @@ static void plan_mark(const struct log *log, struct job_step *step, uint32_t pos
 	if (log->durable.entry <= segment->marked)
 		return;
 	step->marks = true;
-	step->mark = (struct store_mark){
-		.entry = log->durable.entry, .term = log->durable.term, .position = position};
+	step->mark = (struct store_mark){.tail = log->durable, .position = position};
 }
 
 static int plan_step(struct log *log, struct log_job *job, struct log_segment *segment, uint32_t position)
@@ -68,7 +72,8 @@ static int plan_write(struct log *log, struct log_job *job)
 		if (size > 0 && size + frame_size > LOG_ROUND_SIZE_MAX)
 			break;
 		size += frame_size;
-		int rc = log_reserve((void **)&job->pieces, &job->piece_capacity, job->piece_count, sizeof *job->pieces);
+		int rc = log_reserve((void **)&job->pieces, &job->piece_capacity, job->piece_count,
+		                     sizeof *job->pieces);
 		if (rc == 0 && (job->step_count == 0 || job->steps[job->step_count - 1].segment != pending->segment))
 			rc = plan_step(log, job, pending->segment, pending->position);
 		if (rc != 0)
@@ -124,6 +129,9 @@ static int plan_footer(const struct log *log, const struct log_segment *segment,
 	for (size_t i = 0; i < log->configuration_count; i++)
 		if (log->configurations[i] >= first && log->configurations[i] <= last)
 			footer->configurations[footer->configuration_count++] = log->configurations[i];
+	/* Borrowed while the job is out. */
+	footer->state = segment->state;
+	footer->state_size = segment->state_size;
 	return 0;
 }
 
@@ -140,50 +148,61 @@ static struct log_segment *unsealed(const struct log *log)
 	return NULL;
 }
 
+static int plan_seal(struct log *log, struct log_segment *segment, struct log_job **job)
+{
+	struct log_job *made = job_create(log, JOB_SEAL);
+	int rc = made == NULL ? -ENOMEM : plan_footer(log, segment, &made->footer);
+	if (rc != 0) {
+		if (made != NULL)
+			job_destroy(made);
+		return rc;
+	}
+	segment->pins++;
+	made->segment = segment;
+	*job = made;
+	return 0;
+}
+
+static int plan_prepare(struct log *log, struct log_job **job)
+{
+	/* While a write job makes a store of the prepared file, another must not take that name. */
+	bool taken = log->write != NULL && log->write->takes_prepared;
+	if (log->prepared || taken)
+		return 0;
+	*job = job_create(log, JOB_PREPARE);
+	return *job == NULL ? -ENOMEM : 0;
+}
+
 int log_chore_begin(struct log *log, struct log_job **job)
 {
 	*job = NULL;
-	if (log->chore != NULL || log->chore_failed || log->failure.code != 0)
+	if (log->chore != NULL || log->chore_failed || log->failure.code != 0 || log->read_only)
 		return 0;
 	struct log_segment *segment = unsealed(log);
-	/* While a write job makes a store of the prepared file, another must not take that name. */
-	bool taken = log->write != NULL && log->write->takes_prepared;
-	if (segment == NULL && (log->prepared || taken))
-		return 0;
-	struct log_job *made = job_create(log, segment != NULL ? JOB_SEAL : JOB_PREPARE);
-	if (made == NULL)
-		return -ENOMEM;
-	if (segment != NULL) {
-		int rc = plan_footer(log, segment, &made->footer);
-		if (rc != 0) {
-			job_destroy(made);
-			return rc;
-		}
-		segment->pins++;
-		made->segment = segment;
-	}
-	*job = log->chore = made;
-	return 0;
+	int rc = segment != NULL ? plan_seal(log, segment, job) : job_plan_trim(log, job);
+	if (rc == 0 && *job == NULL)
+		rc = plan_prepare(log, job);
+	if (rc == 0)
+		log->chore = *job;
+	return rc;
+}
+
+void log_chore_retry(struct log *log)
+{
+	log->chore_failed = false;
 }
 
 bool log_job_writes(const struct log_job *job)
 {
-	return job->kind == JOB_WRITE;
+	return job->kind == JOB_WRITE || job->kind == JOB_TRUNCATE;
 }
 
 void log_job_run(struct log_job *job)
 {
-	switch (job->kind) {
-	case JOB_WRITE:
-		job_run_write(job);
-		break;
-	case JOB_PREPARE:
-		job_run_prepare(job);
-		break;
-	case JOB_SEAL:
-		job_run_seal(job);
-		break;
-	}
+	static int (*const run[])(struct log_job * job) = {
+		[JOB_WRITE] = job_run_write, [JOB_TRUNCATE] = job_run_truncate, [JOB_PREPARE] = job_run_prepare,
+		[JOB_SEAL] = job_run_seal,   [JOB_TRIM] = job_run_trim,         [JOB_VERIFY] = job_run_verify};
+	run[job->kind](job);
 }
 
 static void end_write(struct log *log, struct log_job *job)
@@ -199,7 +218,7 @@ static void end_write(struct log *log, struct log_job *job)
 		step->segment->created = true;
 		step->segment->mark = step->cell;
 		if (step->marks)
-			step->segment->marked = step->mark.entry;
+			step->segment->marked = step->mark.tail.entry;
 	}
 	if (failed) {
 		log->failure = job->error;
@@ -212,27 +231,43 @@ static void end_write(struct log *log, struct log_job *job)
 	}
 }
 
+static void end_seal(struct log *log, struct log_job *job)
+{
+	struct log_segment *segment = job->segment;
+	segment->pins--;
+	job->footer.state = NULL;
+	if (job->error.code != 0)
+		return;
+	free(segment->state);
+	segment->state = NULL;
+	segment->sealed = true;
+	log->unsealed_count--;
+	log_let_go(log);
+}
+
 static void end_chore(struct log *log, struct log_job *job)
 {
 	log->chore = NULL;
-	if (job->kind == JOB_SEAL)
-		job->segment->pins--;
-	if (job->error.code != 0) {
-		log->chore_failed = true;
-	} else if (job->kind == JOB_SEAL) {
-		job->segment->sealed = true;
-		log->unsealed_count--;
-		log_let_go(log);
+	log->chore_failed = job->error.code != 0;
+	if (job->kind == JOB_SEAL) {
+		end_seal(log, job);
+	} else if (job->kind == JOB_TRIM) {
+		job_end_trim(log, job);
 	} else {
-		log->prepared = true;
+		log->prepared = job->error.code == 0;
+		log->no_space = job->error.code == -ENOSPC;
 	}
 }
 
 int log_job_end(struct log *log, struct log_job *job, struct clog_error *err)
 {
-	assert(job == log->write || job == log->chore);
+	assert(job == log->write || job == log->chore || job == log->verify);
 	if (job->kind == JOB_WRITE)
 		end_write(log, job);
+	else if (job->kind == JOB_TRUNCATE)
+		job_end_truncate(log, job);
+	else if (job->kind == JOB_VERIFY)
+		job_end_verify(log, job);
 	else
 		end_chore(log, job);
 	int code = job->error.code;

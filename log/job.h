@@ -5,7 +5,7 @@
 
 #include "log/state.h"
 
-enum job_kind { JOB_WRITE, JOB_PREPARE, JOB_SEAL };
+enum job_kind { JOB_WRITE, JOB_TRUNCATE, JOB_PREPARE, JOB_SEAL, JOB_TRIM, JOB_VERIFY };
 
 /* Bytes to write at a position of a store. */
 struct job_piece {
@@ -18,7 +18,7 @@ struct job_piece {
 struct job_step {
 	struct log_segment *segment;
 	struct log_tail base;
-	int handle;    /* -1: the store has to be made */
+	int handle; /* -1: the store has to be made */
 	bool create;
 	bool prepared; /* made from the prepared file */
 	bool marks;    /* the durable mark is written too */
@@ -32,6 +32,7 @@ struct log_job {
 	struct log_disk *disk;
 	const char *folder;
 	uint32_t segment_size;
+	uint64_t reserve_size;
 	struct clog_error error; /* the result; code 0 is success */
 
 	/* JOB_WRITE */
@@ -41,14 +42,55 @@ struct log_job {
 	struct job_piece *pieces;
 	size_t piece_count, piece_capacity;
 
-	/* JOB_SEAL */
-	struct log_segment *segment; /* pinned; complete, so that its index does not change */
-	struct index_footer footer;
+	/* JOB_SEAL: a complete segment, whose index does not change. JOB_TRUNCATE: the one that is cut. JOB_TRIM: the
+	 * one that goes, or NULL. JOB_VERIFY: the one that is read. Pinned. */
+	struct log_segment *segment;
+	struct index_footer footer; /* JOB_SEAL; JOB_VERIFY: its state, when the index is made anew */
+
+	/* JOB_TRUNCATE */
+	struct log_segment **cut; /* wholly cut, highest first; not in the log any more */
+	size_t cut_count;
+	struct log_cell cell;
+	struct store_mark mark; /* the new end */
+	int handle;             /* of the store that is cut, opened by the job */
+
+	/* JOB_TRIM */
+	struct log_tail base;
+	uint64_t first_offset, first_stream;
+	uint64_t
+		stale_index; /* first entry of the segment before the one that goes, whose index goes now; 0 for none */
+	bool recycle;        /* the store becomes the prepared file */
+
+	/* JOB_VERIFY */
+	struct log_tail goal;
+	uint64_t goal_position;
+	bool sealed;             /* when it began: the index on the disk is checked too */
+	struct log_index *index; /* made anew, when the one on the disk is damaged */
+	struct log_damage *damage;
+	size_t damage_count, damage_capacity;
 };
+
+/* Creates a job with what all kinds need. NULL without memory. */
+struct log_job *job_create(struct log *log, enum job_kind kind);
+void job_destroy(struct log_job *job);
 
 /* What each kind does, in the thread that runs it. Each returns job->error.code. */
 int job_run_write(struct log_job *job);
 int job_run_prepare(struct log_job *job);
 int job_run_seal(struct log_job *job);
+int job_run_truncate(struct log_job *job);
+int job_run_trim(struct log_job *job);
+int job_run_verify(struct log_job *job);
+
+/* The ends of those that are not in job.c. */
+void job_end_truncate(struct log *log, struct log_job *job);
+void job_end_trim(struct log *log, struct log_job *job);
+void job_end_verify(struct log *log, struct log_job *job);
+
+/* A chore that deletes what was trimmed, or NULL in *job. -ENOMEM. */
+int job_plan_trim(struct log *log, struct log_job **job);
+
+/* Sets job->error: the file, what failed with it, and why. Returns the error. */
+int job_fail(struct log_job *job, const char *path, const char *what, int rc);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define PREPARE_PIECE (1u << 20)
 
-static int fail(struct log_job *job, const char *path, const char *what, int rc)
+int job_fail(struct log_job *job, const char *path, const char *what, int rc)
 {
 	return clog_error_set(&job->error, rc, "%s: %s failed: %s", path, what, strerror(-rc));
 }
@@ -19,24 +19,24 @@ static int fail(struct log_job *job, const char *path, const char *what, int rc)
 static int path_of(struct log_job *job, char path[PATH_MAX], const char *name, const char *suffix)
 {
 	int length = snprintf(path, PATH_MAX, "%s/%s%s", job->folder, name, suffix);
-	return length > 0 && length < PATH_MAX ? 0 : fail(job, job->folder, "naming a file", -ENAMETOOLONG);
+	return length > 0 && length < PATH_MAX ? 0 : job_fail(job, job->folder, "naming a file", -ENAMETOOLONG);
 }
 
 /* Opens the file that a new store is made from: the prepared one, or an empty one, under a name that is not yet the
  * store's. */
 static int open_source(struct log_job *job, struct job_step *step, const char *path, char source[PATH_MAX])
 {
-	int length = step->prepared ? snprintf(source, PATH_MAX, "%s/%s", job->folder, LOG_PREPARED) :
-	                              snprintf(source, PATH_MAX, "%s%s", path, LOG_SUFFIX_NEW);
+	int length = step->prepared ? snprintf(source, PATH_MAX, "%s/%s", job->folder, LOG_PREPARED)
+	                            : snprintf(source, PATH_MAX, "%s%s", path, LOG_SUFFIX_NEW);
 	if (length >= PATH_MAX)
-		return fail(job, path, "naming a file", -ENAMETOOLONG);
+		return job_fail(job, path, "naming a file", -ENAMETOOLONG);
 	step->handle = job->disk->open(job->disk, source, step->prepared ? O_RDWR : O_RDWR | O_CREAT);
 	if (step->handle < 0)
-		return fail(job, source, "open", step->handle);
+		return job_fail(job, source, "open", step->handle);
 	unsigned char page[STORE_FRAMES];
 	store_encode_page(page, &step->base, &step->cell);
 	int rc = job->disk->write(job->disk, step->handle, page, sizeof page, 0);
-	return rc == 0 ? 0 : fail(job, source, "write", rc);
+	return rc == 0 ? 0 : job_fail(job, source, "write", rc);
 }
 
 static int write_step(struct log_job *job, struct job_step *step, const struct job_piece *pieces)
@@ -45,30 +45,30 @@ static int write_step(struct log_job *job, struct job_step *step, const struct j
 	char path[PATH_MAX], source[PATH_MAX];
 	int rc = segment_path(path, sizeof path, job->folder, step->base.entry + 1, LOG_SUFFIX_STORE);
 	if (rc != 0)
-		return fail(job, job->folder, "naming a file", rc);
+		return job_fail(job, job->folder, "naming a file", rc);
 	if (step->create && open_source(job, step, path, source) != 0)
 		return job->error.code;
 	for (size_t i = 0; i < step->piece_count; i++) {
 		rc = disk->write(disk, step->handle, pieces[i].bytes, pieces[i].size, pieces[i].position);
 		if (rc != 0)
-			return fail(job, path, "write", rc);
+			return job_fail(job, path, "write", rc);
 	}
 	if (step->marks) {
 		rc = store_write_mark(disk, step->handle, &step->cell, &step->mark);
 		if (rc != 0)
-			return fail(job, path, "write", rc);
+			return job_fail(job, path, "write", rc);
 	}
 	rc = disk->sync(disk, step->handle);
 	if (rc != 0)
-		return fail(job, path, "fdatasync", rc);
+		return job_fail(job, path, "fdatasync", rc);
 	if (!step->create)
 		return 0;
 	/* Only now, when it holds what it must, does the store get its name. */
 	rc = disk->rename(disk, source, path);
 	if (rc != 0)
-		return fail(job, path, "rename", rc);
+		return job_fail(job, path, "rename", rc);
 	rc = disk->sync_folder(disk, job->folder);
-	return rc == 0 ? 0 : fail(job, job->folder, "fsync of the folder", rc);
+	return rc == 0 ? 0 : job_fail(job, job->folder, "fsync of the folder", rc);
 }
 
 /* The steps go in order, each synced before the next: a store is complete on disk before the one after it appears. */
@@ -89,7 +89,7 @@ static int fill(struct log_job *job, int handle, const char *path)
 {
 	unsigned char *zeros = calloc(1, PREPARE_PIECE);
 	if (zeros == NULL)
-		return fail(job, path, "preparing", -ENOMEM);
+		return job_fail(job, path, "preparing", -ENOMEM);
 	int rc = 0;
 	for (uint64_t position = 0; rc == 0 && position < job->segment_size; position += PREPARE_PIECE) {
 		uint64_t left = job->segment_size - position;
@@ -97,21 +97,28 @@ static int fill(struct log_job *job, int handle, const char *path)
 	}
 	free(zeros);
 	if (rc != 0)
-		return fail(job, path, "write", rc);
+		return job_fail(job, path, "write", rc);
 	rc = job->disk->sync(job->disk, handle);
-	return rc == 0 ? 0 : fail(job, path, "fdatasync", rc);
+	return rc == 0 ? 0 : job_fail(job, path, "fdatasync", rc);
 }
 
 int job_run_prepare(struct log_job *job)
 {
 	struct log_disk *disk = job->disk;
 	char path[PATH_MAX], fresh[PATH_MAX];
+	uint64_t space;
 	if (path_of(job, path, LOG_PREPARED, "") != 0 || path_of(job, fresh, LOG_PREPARED, LOG_SUFFIX_NEW) != 0)
 		return job->error.code;
+	int rc = disk->space == NULL ? 0 : disk->space(disk, job->folder, &space);
+	if (rc == 0 && disk->space != NULL &&
+	    (space < job->segment_size || space - job->segment_size < job->reserve_size))
+		rc = -ENOSPC;
+	if (rc != 0)
+		return job_fail(job, path, "preparing", rc);
 	int handle = disk->open(disk, fresh, O_RDWR | O_CREAT);
 	if (handle < 0)
-		return fail(job, fresh, "open", handle);
-	int rc = fill(job, handle, fresh);
+		return job_fail(job, fresh, "open", handle);
+	rc = fill(job, handle, fresh);
 	disk->close(disk, handle);
 	if (rc != 0) {
 		/* A half filled disk must not stay full of zeros that nobody wanted. */
@@ -120,9 +127,9 @@ int job_run_prepare(struct log_job *job)
 	}
 	rc = disk->rename(disk, fresh, path);
 	if (rc != 0)
-		return fail(job, path, "rename", rc);
+		return job_fail(job, path, "rename", rc);
 	rc = disk->sync_folder(disk, job->folder);
-	return rc == 0 ? 0 : fail(job, job->folder, "fsync of the folder", rc);
+	return rc == 0 ? 0 : job_fail(job, job->folder, "fsync of the folder", rc);
 }
 
 int job_run_seal(struct log_job *job)
@@ -131,5 +138,5 @@ int job_run_seal(struct log_job *job)
 	int rc = segment_path(path, sizeof path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_INDEX);
 	if (rc == 0)
 		rc = index_save(job->segment->index, &job->footer, job->disk, job->folder, path);
-	return rc == 0 ? 0 : fail(job, path, "writing the index", rc);
+	return rc == 0 ? 0 : job_fail(job, path, "writing the index", rc);
 }

@@ -25,7 +25,8 @@ int log_reserve(void **array, size_t *capacity, size_t count, size_t element)
 
 int log_add_segment(struct log *log, struct log_segment *segment)
 {
-	int rc = log_reserve((void **)&log->segments, &log->segment_capacity, log->segment_count, sizeof *log->segments);
+	int rc = log_reserve((void **)&log->segments, &log->segment_capacity, log->segment_count,
+	                     sizeof *log->segments);
 	if (rc == 0)
 		log->segments[log->segment_count++] = segment;
 	return rc;
@@ -49,6 +50,44 @@ void log_note_entry(struct log *log, uint64_t entry, uint64_t term, enum log_typ
 		log->configurations[log->configuration_count++] = entry;
 }
 
+void log_forget_entries(struct log *log, uint64_t last)
+{
+	while (log->term_count > 0) {
+		uint64_t before = log->term_count > 1 ? log->terms[log->term_count - 2].last_entry : 0;
+		if (before < last) {
+			struct log_term *run = &log->terms[log->term_count - 1];
+			run->last_entry = run->last_entry < last ? run->last_entry : last;
+			break;
+		}
+		log->term_count--;
+	}
+	while (log->configuration_count > 0 && log->configurations[log->configuration_count - 1] > last)
+		log->configuration_count--;
+	size_t kept = 0;
+	for (size_t i = 0; i < log->damage_count; i++)
+		if (log->damage[i].last_entry <= last)
+			log->damage[kept++] = log->damage[i];
+	log->damage_count = kept;
+}
+
+int log_note_damage(struct log *log, const struct log_damage *damage)
+{
+	for (size_t i = 0; i < log->damage_count; i++)
+		if (log->damage[i].segment == damage->segment && log->damage[i].position == damage->position)
+			return 0;
+	int rc = log_reserve((void **)&log->damage, &log->damage_capacity, log->damage_count, sizeof *log->damage);
+	if (rc == 0)
+		log->damage[log->damage_count++] = *damage;
+	return rc;
+}
+
+void log_drop_segment(struct log *log, struct log_segment *segment)
+{
+	segment->gone = true;
+	if (segment->pins == 0)
+		segment_destroy(segment, log->disk);
+}
+
 struct log_segment *log_segment_of(const struct log *log, uint64_t entry)
 {
 	size_t low = 0, high = log->segment_count;
@@ -69,19 +108,54 @@ void log_tail(const struct log *log, struct log_tail *tail)
 	*tail = log->tail;
 }
 
+/* Whether a frame goes into the last segment. One that is empty takes any. */
+static bool fits_last(const struct log *log, uint32_t size)
+{
+	const struct log_segment *last = log_last_segment(log);
+	return last != NULL && (last->position == STORE_FRAMES || (uint64_t)last->position + size <= log->segment_size);
+}
+
+int log_room(const struct log *log, uint32_t frame_size)
+{
+	if (log->failure.code != 0)
+		return log->failure.code;
+	if (log->read_only)
+		return -EROFS;
+	return fits_last(log, frame_size) || log->prepared || !log->no_space ? 0 : -ENOSPC;
+}
+
+/* Asks the log's user for its state, for the footer of a segment that is full now. */
+static int take_state(struct log *log, struct log_segment *segment)
+{
+	const void *data = NULL;
+	size_t size = 0;
+	if (log->state_cb == NULL)
+		return 0;
+	log->state_cb(log->arg, &data, &size);
+	assert(size <= LOG_STATE_SIZE_MAX);
+	void *copy = malloc(size + 1);
+	if (copy == NULL)
+		return -ENOMEM;
+	if (size > 0)
+		memcpy(copy, data, size);
+	free(segment->state);
+	segment->state = copy;
+	segment->state_size = (uint32_t)size;
+	return 0;
+}
+
 /* The segment that takes a frame of that size: the last one, or a new one after it. */
 static int segment_for(struct log *log, uint32_t size, struct log_segment **segment)
 {
 	struct log_segment *last = log_last_segment(log);
-	bool empty = last != NULL && last->position == STORE_FRAMES;
-	if (last != NULL && (empty || (uint64_t)last->position + size <= log->segment_size)) {
-		*segment = last;
+	*segment = last;
+	if (fits_last(log, size))
 		return 0;
-	}
-	struct log_segment *fresh = segment_create(&log->tail);
+	int rc = last == NULL ? 0 : take_state(log, last);
+	struct log_segment *fresh = rc == 0 ? segment_create(&log->tail) : NULL;
 	if (fresh == NULL)
 		return -ENOMEM;
-	int rc = log_add_segment(log, fresh);
+	rc = log_add_segment(log, fresh);
 	if (rc != 0) {
 		segment_destroy(fresh, log->disk);
 		return rc;
@@ -111,14 +185,17 @@ static int pending_reserve(struct log *log)
 
 int log_append(struct log *log, struct log_frame *frame, struct clog_error *err)
 {
+	const struct frame_header *header = frame_header(frame);
 	if (log->failure.code != 0)
 		return log_failure(log, err);
-	const struct frame_header *header = frame_header(frame);
+	int rc = log_room(log, header->shown.size);
+	if (rc != 0)
+		return clog_error_set(err, rc, "%s: %s", log->path, strerror(-rc));
 	if (!frame_follows(header, &log->tail))
 		return clog_error_set(err, -EINVAL, "a frame does not follow the log's last entry, %llu",
 		                      (unsigned long long)log->tail.entry);
 	struct log_segment *segment;
-	int rc = pending_reserve(log);
+	rc = pending_reserve(log);
 	if (rc == 0)
 		rc = segment_for(log, header->shown.size, &segment);
 	if (rc == 0)
@@ -157,8 +234,9 @@ void log_stat(const struct log *log, struct log_stat *stat)
 	if (log->segment_count > 0) {
 		const struct log_tail *base = &log->segments[0]->base;
 		stat->first_entry = base->entry + 1;
-		stat->first_offset = base->next_offset;
-		stat->stream_begin = base->stream_size;
+		bool within = log->first_offset > base->next_offset;
+		stat->first_offset = within ? log->first_offset : base->next_offset;
+		stat->stream_begin = within ? log->first_stream : base->stream_size;
 	}
 	for (size_t i = 0; i < log->segment_count; i++)
 		stat->bytes += log->segments[i]->position;
@@ -186,8 +264,29 @@ uint64_t log_configuration(const struct log *log, uint64_t entry)
 	return 0;
 }
 
+uint64_t log_term(const struct log *log, uint64_t entry)
+{
+	size_t low = 0, high = log->term_count;
+	if (log->segment_count > 0 && entry == log->segments[0]->base.entry)
+		return log->segments[0]->base.term;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (log->terms[middle].last_entry < entry)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return entry > 0 && low < log->term_count ? log->terms[low].term : 0;
+}
+
 size_t log_terms(const struct log *log, const struct log_term **terms)
 {
 	*terms = log->terms;
 	return log->term_count;
+}
+
+size_t log_damage(const struct log *log, const struct log_damage **damage)
+{
+	*damage = log->damage;
+	return log->damage_count;
 }

@@ -29,6 +29,7 @@ struct clog_error;
 #define LOG_SEGMENT_SIZE_MIN (16u << 10)     /* bytes in a store */
 #define LOG_SEGMENT_SIZE_DEFAULT (64u << 20) /* bytes in a store */
 #define LOG_SEGMENT_SIZE_MAX (1u << 30)      /* bytes in a store */
+#define LOG_STATE_SIZE_MAX (1u << 20)        /* bytes of the user's state in a footer */
 #define LOG_ROUND_SIZE_MAX (32u << 20)       /* bytes written between two syncs, but for one frame that is larger */
 
 /* ---- Disk ---------------------------------------------------------------------------------------------------- */
@@ -60,6 +61,8 @@ struct log_disk {
 	int (*list)(struct log_disk *disk, const char *path, int (*cb)(const char *name, void *arg), void *arg);
 	/* Takes the file's exclusive lock until close; -EBUSY when another has it. */
 	int (*lock)(struct log_disk *disk, int handle);
+	/* Gives the bytes that can still be written in the folder. NULL: it never fills. */
+	int (*space)(struct log_disk *disk, const char *path, uint64_t *size);
 };
 
 /* The operating system's files. It is static and never freed. */
@@ -80,12 +83,14 @@ struct log_cell {
 
 /* Reads the newer valid slot of the cell at the position: the value, which must be size bytes. Returns -ENODATA when
  * both slots are zeros, -EBADMSG when neither is valid, or the disk's error. */
-int log_cell_read(struct log_cell *cell, struct log_disk *disk, int handle, uint64_t position, void *value, size_t size);
+int log_cell_read(struct log_cell *cell, struct log_disk *disk, int handle, uint64_t position, void *value,
+                  size_t size);
 /* Writes the value over the older slot; it is durable after the file's next sync. */
 int log_cell_write(struct log_cell *cell, struct log_disk *disk, int handle, uint64_t position, const void *value,
                    size_t size);
 
-/* Reads the value of the cell file at path (a file of one cell). -ENOENT when there is none; other errors as above. */
+/* Reads the value of the cell file at path (a file of one cell), and makes it durable: its writer may have died before
+ * its sync. -ENOENT when there is none; other errors as above. */
 int log_cell_load(struct log_disk *disk, const char *path, struct log_cell *cell, void *value, size_t size,
                   struct clog_error *err);
 /* Makes the value durable in the cell file at path in folder: creates it under another name and renames it when the
@@ -108,6 +113,7 @@ struct log_header {
 	uint64_t entry;        /* Raft's index, from 1 */
 	uint64_t term;         /* Raft's term */
 	uint64_t first_offset; /* of the first record; for other types, of the next record to come */
+	uint64_t stream_size;  /* bytes of all records before it, trimmed ones counted */
 	uint64_t commit;       /* the entry that the leader knew committed when it made the frame */
 	uint64_t time_ns;      /* when the frame was made, in ns since 1970 */
 	uint32_t size;         /* bytes of the whole frame */
@@ -144,6 +150,9 @@ int log_frame_add_many(struct log_frame *frame, const void *data, const uint32_t
 bool log_frame_fits(const struct log_frame *frame, size_t size, size_t count);
 /* Closes the frame: it becomes the entry after tail. Of header, the term, type, commit and time_ns are read. */
 void log_frame_close(struct log_frame *frame, const struct log_tail *tail, const struct log_header *header);
+/* Makes a closed frame of bytes that came from elsewhere: the first whole frame in them, every byte checked. *used gets
+ * its size. -EBADMSG, -EPROTONOSUPPORT, -ENOMEM. */
+int log_frame_parse(struct log_frame **frame, const void *data, size_t size, size_t *used);
 /* The header of a closed frame. Valid as long as the frame. */
 const struct log_header *log_frame_header(const struct log_frame *frame);
 /* Gives item i of a closed frame, borrowed from it; i < count. Linear in i: items are found by walking. */
@@ -151,6 +160,8 @@ void log_frame_item(const struct log_frame *frame, uint32_t i, const void **data
 /* Items and their bytes added so far. */
 uint32_t log_frame_count(const struct log_frame *frame);
 size_t log_frame_data_size(const struct log_frame *frame);
+/* Bytes that the whole frame has, or would have if it were closed now. */
+uint32_t log_frame_size(const struct log_frame *frame);
 
 /* ---- Opening and closing ------------------------------------------------------------------------------------- */
 
@@ -158,14 +169,25 @@ struct log_options {
 	struct log_disk *disk; /* borrowed while the log is open */
 	const char *path;      /* the folder; made when it is not there; copied */
 	uint32_t segment_size; /* bytes, LOG_SEGMENT_SIZE_MIN to _MAX; 0 means LOG_SEGMENT_SIZE_DEFAULT */
+	/* Bytes of the disk to leave free: with less, no segment is prepared and none begun, and appends that need one
+	 * are refused with -ENOSPC. Reading and trimming go on. */
+	uint64_t reserve_size;
+	/* Nothing is written, and only what the durable mark names is seen: for a log that may be in use elsewhere. */
+	bool read_only;
+	/* Asked when a segment is full, for the state of the log's user just then, which goes into the segment's
+	 * footer: at most LOG_STATE_SIZE_MAX bytes, borrowed until it is next asked. NULL allowed. */
+	void (*state_cb)(void *arg, const void **data, size_t *size);
+	void *arg;
 };
 
 struct log;
 
 /* Opens the log in a folder, or makes an empty one. Reads the last segment in full and of the others the index's end
  * (an index that is missing or wrong is made again from its store). Cuts a torn tail: what is invalid beyond the
- * durable mark. What is invalid below it is corruption: -EBADMSG, with the file and the position in err, and nothing
- * is changed. -EPROTONOSUPPORT for a newer format, -EINVAL for a bad option, or the disk's error. Blocks. */
+ * durable mark. What is invalid below it is corruption: it is never cut, log_damage tells of it, and everything else
+ * can be read. -EBADMSG, with the file and the place in err, when a file is missing or so damaged that not even that is
+ * known: nothing is changed. -EPROTONOSUPPORT for a newer format, -EINVAL for a bad option, or the disk's error.
+ * Blocks. */
 int log_open(struct log **log, const struct log_options *options, struct clog_error *err);
 /* Frees the log. Every job and read has ended before. Does not sync: what was not durable may be lost. NULL allowed. */
 void log_close(struct log *log);
@@ -174,9 +196,11 @@ void log_close(struct log *log);
 
 /* Gives the end of the log, appended frames that are not yet durable included. */
 void log_tail(const struct log *log, struct log_tail *tail);
+/* 0 when a frame of that size can be appended; -ENOSPC when it would need a segment that the disk has no room for (see
+ * log_options), -EROFS in a log that was opened read-only, or the error of the failure that made it so. */
+int log_room(const struct log *log, uint32_t frame_size);
 /* Appends a closed frame: it must follow log_tail's. Memory only; takes a reference until the frame is durable. The
- * bytes go to disk with the next job of log_write_begin. -EINVAL when it does not follow, -ENOMEM, or the error of the
- * earlier failure that made the log read-only. */
+ * bytes go to disk with the next job of log_write_begin. -EINVAL when it does not follow, -ENOMEM, or as log_room. */
 int log_append(struct log *log, struct log_frame *frame, struct clog_error *err);
 
 /* Blocking work taken out of the log: run it on any thread, then end it on the owner's. */
@@ -185,18 +209,33 @@ struct log_job;
 /* Takes a job that writes what was appended since the last one and syncs it: at most one at a time. Gives NULL in *job
  * when there is nothing to write. With idle, also when all is written but the durable mark is behind. */
 int log_write_begin(struct log *log, bool idle, struct log_job **job);
-/* Takes a job that keeps the log fast, off the hot path: preparing the next segment (zeros, synced), or sealing a full
- * one (its index written). At most one at a time. NULL when there is nothing to do. */
+/* Takes a job that keeps the log in order, off the hot path: sealing a full segment (its index written), preparing the
+ * next one (zeros, synced), or deleting one that was trimmed. At most one at a time. NULL when there is nothing to do,
+ * also after one failed, until there is a new reason to try: another segment, or a trim. */
 int log_chore_begin(struct log *log, struct log_job **job);
-/* True for a job of log_write_begin. */
+/* Lets chores be tried again after one failed: when the disk may have room again, say. */
+void log_chore_retry(struct log *log);
+/* True for a job of log_write_begin or log_truncate_begin: it belongs on the thread that writes. */
 bool log_job_writes(const struct log_job *job);
 /* Does the job's work. Blocks; any thread. */
 void log_job_run(struct log_job *job);
 /* Takes the job's result into the log and frees it. A write job's success makes durable what it wrote. Returns the
- * job's error: of a write job it is final (see the top), of a chore it is not: the log works on without. */
+ * job's error, with its sentence in err. Of a job that writes, and of a chore that deletes what was trimmed, it is
+ * final (see the top); of other chores it is not: the log works on without. */
 int log_job_end(struct log *log, struct log_job *job, struct clog_error *err);
 /* Writes and syncs all that was appended, in the calling thread: begin, run and end until nothing is left. */
 int log_sync(struct log *log, struct clog_error *err);
+/* Cuts the tail: the entry and all after it are gone, as if they had never been appended. In memory at once (it may
+ * read a header and an index); gives in *job what has to be done on the disk before the next write job, or NULL. No job
+ * may be out: -EBUSY. -EINVAL below what was trimmed, -EBADMSG when the entry before it is damaged. */
+int log_truncate_begin(struct log *log, uint64_t entry, struct log_job **job, struct clog_error *err);
+/* Trims the head: records below the offset are gone at once; the segments that hold nothing else are deleted by chores,
+ * the last one kept. Going back is asking for nothing. -EINVAL past what is durable. */
+int log_trim(struct log *log, uint64_t offset, struct clog_error *err);
+/* Takes a job that reads the segment that holds the entry (or the first one) and checks every byte of it. *next gets
+ * the first entry of the segment after it, 0 after the last. What is damaged is in log_damage after log_job_end, whose
+ * error is of the reading, not of what was read. One at a time, besides other jobs: NULL while one is out. */
+int log_verify_begin(struct log *log, uint64_t entry, struct log_job **job, uint64_t *next);
 /* The last durable entry. */
 uint64_t log_durable(const struct log *log);
 /* 0, or the error that made the log read-only, with its sentence in err. */
@@ -211,9 +250,11 @@ struct log_stat {
 	uint64_t bytes;        /* of the stores in use */
 	uint32_t segments;
 };
+/* Gives it. */
 void log_stat(const struct log *log, struct log_stat *stat);
 /* Gives the state of the log just after an entry as log_tail does for the last (but for time_ns and chain, which are
- * 0): entry, term, next_offset, stream_size. Only for entries not yet durable and the last durable one: -ENOENT else. */
+ * 0): entry, term, next_offset, stream_size. Only for entries not yet durable and the last durable one: -ENOENT
+ * else. */
 int log_after(const struct log *log, uint64_t entry, struct log_tail *tail);
 /* The last entry of type LOG_CONFIGURATION at or below an entry; 0 when there is none. */
 uint64_t log_configuration(const struct log *log, uint64_t entry);
@@ -223,8 +264,24 @@ struct log_term {
 	uint64_t last_entry; /* of the run */
 	uint64_t term;
 };
+/* The term of an entry; of the one before the first kept, too. 0 when it is not known. */
+uint64_t log_term(const struct log *log, uint64_t entry);
 /* Gives the runs; borrowed until the log changes. Returns their count. */
 size_t log_terms(const struct log *log, const struct log_term **terms);
+
+/* Reads from the footers the newest state of the log's user that is of an entry at or below this one. *data is the
+ * caller's to free. -ENOENT when there is none, -ENOMEM, or the disk's error. May block. */
+int log_state(struct log *log, uint64_t entry, uint64_t *state_entry, void **data, size_t *size);
+
+/* A stretch of a store that is damaged: what it held cannot be read. */
+struct log_damage {
+	uint64_t segment;                   /* the first entry of the segment: the store's name */
+	uint64_t position, size;            /* in the store, bytes */
+	uint64_t first_entry, last_entry;   /* that it touches */
+	uint64_t first_offset, next_offset; /* of the records in these, some of which may be whole */
+};
+/* Gives the damage that opening and verifying have met; borrowed until the log changes. Returns the count. */
+size_t log_damage(const struct log *log, const struct log_damage **damage);
 
 /* ---- Reading ------------------------------------------------------------------------------------------------- */
 
@@ -241,6 +298,8 @@ enum log_read_kind {
 	LOG_READ_STAT,   /* a record's attributes: offset, entry, term, time_ns and size (crc32c is 0) */
 	LOG_READ_RECORD, /* a record's attributes and bytes */
 	LOG_READ_STREAM, /* bytes of the joined stream */
+	LOG_READ_RANGE,  /* records from an offset on, for log_read_next */
+	LOG_READ_FRAMES, /* whole frames from an entry on, as bytes, for log_frame_parse */
 };
 
 struct log_segment;
@@ -250,23 +309,27 @@ struct log_index;
  * grows as needed and is kept. log_read_finish frees it. */
 struct log_read {
 	enum log_read_kind kind;
-	uint64_t offset;   /* asked: the record (STAT, RECORD) */
+	uint64_t offset;   /* asked: the record (STAT, RECORD), or the first one (RANGE) */
 	uint64_t position; /* asked: the first byte in the joined stream (STREAM) */
-	uint32_t size;     /* asked: how many bytes at most (STREAM), up to LOG_READ_SIZE_MAX */
+	uint64_t entry;    /* asked: the first one (FRAMES) */
+	uint32_t size;     /* asked: bytes at most, up to LOG_READ_SIZE_MAX; of RANGE and FRAMES at least one comes */
 
 	int status;               /* the answer: 0 or an error */
 	struct log_record record; /* the answer (STAT, RECORD) */
-	const void *data;         /* the answer (RECORD, STREAM): borrowed from the read until its next use */
-	uint32_t data_size;       /* bytes there; of a stream fewer than asked where a segment or what is in memory ends */
+	const void *data;         /* the answer (but STAT): borrowed from the read until its next use */
+	uint32_t data_size;       /* bytes there; fewer than asked where a segment or what is in memory ends */
 
 	/* private */
 	struct log_disk *disk;
 	const char *folder;
+	bool read_only;
+	bool header_known; /* record has what is in the frame's header */
 	struct log_segment *segment;
 	struct log_index *index;                  /* loaded by the run, or NULL */
 	uint64_t frame_position, record_position; /* in the store; frame_position is 0 until they are known */
 	uint64_t skip;                            /* bytes of that record before the position asked */
 	uint64_t limit;                           /* of the store: nothing durable beyond */
+	uint64_t cuts;                            /* of the log, when it began */
 	int handle;                               /* of the store */
 	unsigned char *buffer;
 	size_t buffer_size;
@@ -279,8 +342,12 @@ struct log_read {
  * first kept. On an error there is nothing to end. */
 int log_read_begin(struct log *log, struct log_read *read);
 /* Reads and checks. !wait: never blocks, sets status to -EAGAIN where it would have to; run it again with wait on a
- * thread that may block. Any thread. Sets status: 0, -EBADMSG when a checksum fails (no byte is given), -EIO, -ENOMEM. */
+ * thread that may block. Any thread. Sets status: 0, -EBADMSG when a checksum fails (no byte is given), -EIO,
+ * -ENOMEM. */
 void log_read_run(struct log_read *read, bool wait);
+/* Goes through the answer of a RANGE: *position is 0 at first. Gives the next record and its bytes; false at the
+ * end. */
+bool log_read_next(const struct log_read *read, uint32_t *position, struct log_record *record, const void **data);
 /* Unpins. Returns status. data stays valid until the read is used again. */
 int log_read_end(struct log *log, struct log_read *read);
 /* Frees the buffers. */

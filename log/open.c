@@ -1,4 +1,7 @@
+#include "log/bytes.h"
+#include "log/recover.h"
 #include "log/state.h"
+#include "log/tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +16,8 @@
 struct listing {
 	uint64_t *first_entries; /* of the stores */
 	size_t count, capacity;
+	uint64_t *indexes; /* first entries of the indexes */
+	size_t index_count, index_capacity;
 	char **leftovers; /* files that were being made when the log's owner died */
 	size_t leftover_count, leftover_capacity;
 	bool prepared;
@@ -53,7 +58,7 @@ static bool parse_name(const char *name, const char *suffix, uint64_t *first_ent
 static bool is_leftover(const char *name)
 {
 	uint64_t first_entry;
-	return strcmp(name, LOG_PREPARED LOG_SUFFIX_NEW) == 0 ||
+	return strcmp(name, LOG_PREPARED LOG_SUFFIX_NEW) == 0 || strcmp(name, LOG_BASE LOG_SUFFIX_NEW) == 0 ||
 	       parse_name(name, LOG_SUFFIX_STORE LOG_SUFFIX_NEW, &first_entry) ||
 	       parse_name(name, LOG_SUFFIX_INDEX LOG_SUFFIX_NEW, &first_entry);
 }
@@ -78,9 +83,14 @@ static int list_name(const char *name, void *arg)
 		                sizeof *listing->first_entries) != 0)
 			return -ENOMEM;
 		listing->first_entries[listing->count++] = first_entry;
-	} else if ((ends_with(name, LOG_SUFFIX_STORE) || ends_with(name, LOG_SUFFIX_INDEX)) &&
-	           !parse_name(name, LOG_SUFFIX_INDEX, &first_entry)) {
-		return clog_error_set(listing->err, -EINVAL, "%s/%s: not the name of a segment's file", listing->path, name);
+	} else if (parse_name(name, LOG_SUFFIX_INDEX, &first_entry)) {
+		if (log_reserve((void **)&listing->indexes, &listing->index_capacity, listing->index_count,
+		                sizeof *listing->indexes) != 0)
+			return -ENOMEM;
+		listing->indexes[listing->index_count++] = first_entry;
+	} else if (ends_with(name, LOG_SUFFIX_STORE) || ends_with(name, LOG_SUFFIX_INDEX)) {
+		return clog_error_set(listing->err, -EINVAL, "%s/%s: not the name of a segment's file", listing->path,
+		                      name);
 	}
 	return 0;
 }
@@ -91,6 +101,7 @@ static void listing_finish(struct listing *listing)
 		free(listing->leftovers[i]);
 	free(listing->leftovers);
 	free(listing->first_entries);
+	free(listing->indexes);
 }
 
 static int remove_leftovers(struct log *log, const struct listing *listing, struct clog_error *err)
@@ -106,6 +117,58 @@ static int remove_leftovers(struct log *log, const struct listing *listing, stru
 	return 0;
 }
 
+static int remove_file(struct log *log, uint64_t first_entry, const char *suffix, struct clog_error *err)
+{
+	char path[PATH_MAX];
+	int rc = segment_path(path, sizeof path, log->path, first_entry, suffix);
+	if (rc == 0)
+		rc = log->disk->remove(log->disk, path);
+	return rc == 0 ? 0 : failed(err, path, rc);
+}
+
+/* Reads where the log begins. A log that was never trimmed has no such file, and begins at the beginning. */
+static int load_base(struct log *log, struct log_tail *base, struct clog_error *err)
+{
+	char path[PATH_MAX];
+	unsigned char value[LOG_BASE_SIZE];
+	*base = (struct log_tail){0};
+	if (snprintf(path, sizeof path, "%s/%s", log->path, LOG_BASE) >= (int)sizeof path)
+		return failed(err, log->path, -ENAMETOOLONG);
+	struct clog_error failure;
+	int rc = log_cell_load(log->disk, path, &log->base, value, sizeof value, &failure);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc != 0)
+		return clog_error_set(err, rc, "%s", failure.text);
+	tail_decode(value, base);
+	log->first_offset = log->kept_first_offset = take_u64(value + TAIL_SIZE);
+	log->first_stream = take_u64(value + TAIL_SIZE + 8);
+	return 0;
+}
+
+/* Deletes what a trim has left: stores below the base, and their indexes but the last one's, whose footer is the state
+ * at the base. */
+static int drop_trimmed(struct log *log, struct listing *listing, const struct log_tail *base, struct clog_error *err)
+{
+	size_t kept = 0;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < listing->count; i++) {
+		uint64_t first_entry = listing->first_entries[i];
+		if (first_entry > base->entry)
+			listing->first_entries[kept++] = first_entry;
+		else if (!log->read_only)
+			rc = remove_file(log, first_entry, LOG_SUFFIX_STORE, err);
+	}
+	listing->count = kept;
+	for (size_t i = 0; i < listing->index_count; i++)
+		if (listing->indexes[i] <= base->entry && listing->indexes[i] > log->stale_index)
+			log->stale_index = listing->indexes[i];
+	for (size_t i = 0; rc == 0 && i < listing->index_count; i++)
+		if (listing->indexes[i] < log->stale_index && !log->read_only)
+			rc = remove_file(log, listing->indexes[i], LOG_SUFFIX_INDEX, err);
+	return rc;
+}
+
 static int compare_entries(const void *a, const void *b)
 {
 	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
@@ -119,7 +182,7 @@ static int add_store(struct log *log, uint64_t first_entry, bool last, struct cl
 	int rc = segment_path(path, sizeof path, log->path, first_entry, LOG_SUFFIX_STORE);
 	if (rc != 0)
 		return failed(err, log->path, rc);
-	int handle = log->disk->open(log->disk, path, O_RDWR);
+	int handle = log->disk->open(log->disk, path, log->read_only ? O_RDONLY : O_RDWR);
 	if (handle < 0)
 		return failed(err, path, handle);
 	struct log_tail base;
@@ -146,13 +209,42 @@ static int add_store(struct log *log, uint64_t first_entry, bool last, struct cl
 	return 0;
 }
 
-static int note_header(const struct frame_header *header, void *arg)
+static int note_entry(uint64_t entry, uint64_t term, enum log_type type, void *arg)
 {
 	struct log *log = arg;
 	int rc = log_note_reserve(log);
 	if (rc == 0)
-		log_note_entry(log, header->shown.entry, header->shown.term, header->shown.type);
+		log_note_entry(log, entry, term, type);
 	return rc;
+}
+
+static int note_damage(const struct log_damage *damage, void *arg)
+{
+	return log_note_damage(arg, damage);
+}
+
+/* Reads a store from its beginning, at least to the goal, and takes the index that this makes. */
+static int read_store(struct log *log, struct log_segment *segment, struct recovery *recovery, const char *path,
+                      struct clog_error *err)
+{
+	recovery->disk = log->disk;
+	recovery->base = segment->base;
+	recovery->entry_cb = note_entry;
+	recovery->damage_cb = note_damage;
+	recovery->arg = log;
+	int rc = recover(recovery);
+	if (rc == -EBADMSG)
+		return clog_error_set(
+			err, rc, "%s: corrupt at byte %llu: entry %llu is damaged, and %llu ought to follow", path,
+			(unsigned long long)recovery->position, (unsigned long long)recovery->tail.entry + 1,
+			(unsigned long long)recovery->goal.entry);
+	if (rc != 0)
+		return failed(err, path, rc);
+	index_destroy(segment->index);
+	segment->index = recovery->index;
+	segment->position = recovery->index->end;
+	segment->end = recovery->tail;
+	return 0;
 }
 
 /* Takes what a valid footer tells. Its terms and configurations are the log's own words, checked by its checksum. */
@@ -182,23 +274,14 @@ static int rebuild_full(struct log *log, struct log_segment *segment, struct clo
 {
 	char path[PATH_MAX];
 	segment_path(path, sizeof path, log->path, segment->base.entry + 1, LOG_SUFFIX_STORE);
-	int handle = log->disk->open(log->disk, path, O_RDWR);
+	int handle = log->disk->open(log->disk, path, O_RDONLY);
 	if (handle < 0)
 		return failed(err, path, handle);
-	struct log_index *index;
-	uint64_t position;
-	int rc = segment_rebuild(&index, log->disk, handle, &segment->base, &segment->end, note_header, log, &position);
+	struct recovery recovery = {.handle = handle, .goal = segment->end};
+	int rc = read_store(log, segment, &recovery, path, err);
 	log->disk->close(log->disk, handle);
-	if (rc == -EBADMSG)
-		return clog_error_set(err, rc, "%s: corrupt at byte %llu: the log goes on after entry %llu", path,
-		                      (unsigned long long)position, (unsigned long long)segment->end.entry);
-	if (rc != 0)
-		return failed(err, path, rc);
-	index_destroy(segment->index);
-	segment->index = index;
-	segment->position = index->end;
-	log->unsealed_count++;
-	return 0;
+	log->unsealed_count += rc == 0;
+	return rc;
 }
 
 /* Opens a segment that another one follows: by its footer, or, when that is missing or does not fit, by its store. */
@@ -209,82 +292,89 @@ static int open_full(struct log *log, struct log_segment *segment, const struct 
 	segment_path(path, sizeof path, log->path, segment->base.entry + 1, LOG_SUFFIX_INDEX);
 	segment->end = *end;
 	int rc = index_load_footer(&footer, log->disk, path);
-	bool fits = rc == 0 && segment_same_tail(&footer.base, &segment->base) && segment_same_tail(&footer.end, end);
-	if (fits)
+	bool fits = rc == 0 && tail_same(&footer.base, &segment->base) && tail_same(&footer.end, end);
+	/* An index is never older than its store: what ends before the next store begins has lost the one between. */
+	bool gap = rc == 0 && tail_same(&footer.base, &segment->base) && footer.end.entry < end->entry;
+	if (gap)
+		rc = clog_error_set(err, -EBADMSG, "%s: corrupt: the store after entry %llu is missing", path,
+		                    (unsigned long long)footer.end.entry);
+	else if (fits)
 		rc = take_footer(log, segment, &footer);
 	index_footer_finish(&footer);
+	if (gap)
+		return rc;
 	if (rc == -EPROTONOSUPPORT || rc == -ENOMEM)
 		return failed(err, path, rc);
 	return fits ? 0 : rebuild_full(log, segment, err);
 }
 
-/* Scans the last store to its end: the first place where no valid frame stands. Below the mark that is corruption, past
- * it a torn tail, which the next frames overwrite. */
-static int scan_last(struct log *log, struct log_segment *segment, struct store_scan *scan, const struct store_mark *mark,
-                     const char *path, struct clog_error *err)
+/* A segment that was sealed and is the last one all the same, for the one after it never came to be, is written again:
+ * its index must not outlive that. */
+static int drop_index(struct log *log, const struct log_segment *segment, struct clog_error *err)
 {
-	for (;;) {
-		struct frame_header header;
-		const unsigned char *bytes;
-		int rc = store_scan_next(scan, &header, &bytes);
-		if (rc == -ENODATA || rc == -EBADMSG)
-			break;
-		if (rc == 0)
-			rc = note_header(&header, log);
-		if (rc == 0)
-			rc = index_add(segment->index, &header, bytes);
-		if (rc != 0)
-			return failed(err, path, rc);
-		store_scan_step(scan, &header);
-	}
-	if (scan->tail.entry < mark->entry)
-		return clog_error_set(err, -EBADMSG, "%s: corrupt at byte %llu: entry %llu is damaged, and %llu was on disk", path,
-		                      (unsigned long long)scan->position, (unsigned long long)scan->tail.entry + 1,
-		                      (unsigned long long)mark->entry);
-	return 0;
+	char path[PATH_MAX];
+	segment_path(path, sizeof path, log->path, segment->base.entry + 1, LOG_SUFFIX_INDEX);
+	int rc = log->disk->remove(log->disk, path);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0)
+		rc = log->disk->sync_folder(log->disk, log->path);
+	return rc == 0 ? 0 : failed(err, path, rc);
 }
 
+/* Opens the segment that is written: up to its mark, and on to the first place where no valid frame stands: past the
+ * mark that is the end, and maybe a torn tail, which the next frames overwrite. */
 static int open_last(struct log *log, struct log_segment *segment, struct clog_error *err)
 {
 	char path[PATH_MAX];
 	struct store_mark mark;
-	struct store_scan scan;
-	unsigned char *buffer = NULL;
-	size_t buffer_size = 0;
 	segment_path(path, sizeof path, log->path, segment->base.entry + 1, LOG_SUFFIX_STORE);
-	int rc = store_read_mark(log->disk, segment->handle, &segment->mark, &mark);
+	uint64_t size;
+	int rc = log->disk->size(log->disk, segment->handle, &size);
+	if (rc == 0 && size < STORE_FRAMES)
+		return corrupt(err, path, "shorter than its first page");
+	if (rc == 0)
+		rc = store_read_mark(log->disk, segment->handle, &segment->mark, &mark);
 	if (rc == -EBADMSG)
 		return corrupt(err, path, "neither slot of its durable mark is valid");
-	if (rc == 0)
-		rc = store_scan_begin(&scan, log->disk, segment->handle, &segment->base, &buffer, &buffer_size);
 	if (rc != 0)
 		return failed(err, path, rc);
-	rc = scan_last(log, segment, &scan, &mark, path, err);
-	free(buffer);
+	struct recovery recovery = {.handle = segment->handle,
+	                            .goal = mark.tail,
+	                            .goal_position = mark.position,
+	                            .beyond = !log->read_only};
+	rc = read_store(log, segment, &recovery, path, err);
 	if (rc != 0)
 		return rc;
-	/* What a process wrote and did not live to sync is read back all the same: it must not be called durable before it
-	 * is. */
-	rc = store_wipe(log->disk, segment->handle, scan.position);
-	if (rc == 0)
+	/* What a process wrote and did not live to sync is read back all the same: it must not be called durable before
+	 * it is. */
+	rc = log->read_only ? 0 : store_wipe(log->disk, segment->handle, segment->position);
+	if (rc == 0 && !log->read_only)
 		rc = log->disk->sync(log->disk, segment->handle);
 	if (rc != 0)
 		return failed(err, path, rc);
-	segment->marked = mark.entry;
-	segment->position = segment->index->end;
-	segment->end = scan.tail;
-	log->tail = log->durable = scan.tail;
-	return 0;
+	segment->marked = mark.tail.entry;
+	log->tail = log->durable = segment->end;
+	return log->read_only ? 0 : drop_index(log, segment, err);
 }
 
-static int open_segments(struct log *log, struct clog_error *err)
+static int open_segments(struct log *log, const struct log_tail *base, struct clog_error *err)
 {
+	if (log->segment_count > 0 && !tail_same(&log->segments[0]->base, base))
+		return clog_error_set(
+			err, -EBADMSG,
+			"%s: corrupt: a store is missing: the first one begins at entry %llu, the log at %llu",
+			log->path, (unsigned long long)log->segments[0]->base.entry + 1,
+			(unsigned long long)base->entry + 1);
+	if (log->segment_count == 0 && base->entry > 0)
+		return clog_error_set(err, -EBADMSG,
+		                      "%s: corrupt: all stores are missing, the log begins at entry %llu", log->path,
+		                      (unsigned long long)base->entry + 1);
 	for (size_t i = 0; i < log->segment_count; i++) {
 		struct log_segment *segment = log->segments[i];
 		bool last = i + 1 == log->segment_count;
-		if (!last && log->segments[i + 1]->base.entry < segment->base.entry)
-			return corrupt(err, log->path, "two segments overlap");
-		int rc = last ? open_last(log, segment, err) : open_full(log, segment, &log->segments[i + 1]->base, err);
+		int rc = last ? open_last(log, segment, err)
+		              : open_full(log, segment, &log->segments[i + 1]->base, err);
 		if (rc != 0)
 			return rc;
 	}
@@ -306,32 +396,50 @@ static int sync_parent(struct log *log, struct clog_error *err)
 	return rc == 0 ? 0 : failed(err, parent, rc);
 }
 
+static int add_stores(struct log *log, const struct listing *listing, struct clog_error *err)
+{
+	if (listing->count > 0)
+		qsort(listing->first_entries, listing->count, sizeof *listing->first_entries, compare_entries);
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < listing->count; i++)
+		rc = add_store(log, listing->first_entries[i], i + 1 == listing->count, err);
+	return rc;
+}
+
+/* Makes durable what an earlier process did to the folder, and did not live to sync: its names are listed all the
+ * same. */
+static int settle_folder(struct log *log, const struct listing *listing, struct clog_error *err)
+{
+	int rc = remove_leftovers(log, listing, err);
+	if (rc == 0 && listing->count == 0)
+		rc = sync_parent(log, err);
+	if (rc != 0)
+		return rc;
+	rc = log->disk->sync_folder(log->disk, log->path);
+	return rc == 0 ? 0 : failed(err, log->path, rc);
+}
+
 static int open_folder(struct log *log, struct clog_error *err)
 {
 	struct listing listing = {.err = err, .path = log->path};
-	int rc = log->disk->make_folder(log->disk, log->path);
+	struct log_tail base = {0};
+	int rc = log->read_only ? 0 : log->disk->make_folder(log->disk, log->path);
 	if (rc != 0)
 		return failed(err, log->path, rc);
 	rc = log->disk->list(log->disk, log->path, list_name, &listing);
 	if (rc != 0 && rc != -EINVAL)
 		failed(err, log->path, rc);
+	if (rc == 0 && !log->read_only)
+		rc = settle_folder(log, &listing, err);
 	if (rc == 0)
-		rc = remove_leftovers(log, &listing, err);
-	if (rc == 0 && listing.count == 0)
-		rc = sync_parent(log, err);
-	/* Names that a process gave and did not live to sync are listed all the same. */
-	if (rc == 0) {
-		rc = log->disk->sync_folder(log->disk, log->path);
-		if (rc != 0)
-			failed(err, log->path, rc);
-	}
+		rc = load_base(log, &base, err);
+	if (rc == 0)
+		rc = drop_trimmed(log, &listing, &base, err);
 	log->prepared = listing.prepared;
-	if (listing.count > 0)
-		qsort(listing.first_entries, listing.count, sizeof *listing.first_entries, compare_entries);
-	for (size_t i = 0; rc == 0 && i < listing.count; i++)
-		rc = add_store(log, listing.first_entries[i], i + 1 == listing.count, err);
+	if (rc == 0)
+		rc = add_stores(log, &listing, err);
 	listing_finish(&listing);
-	return rc == 0 ? open_segments(log, err) : rc;
+	return rc == 0 ? open_segments(log, &base, err) : rc;
 }
 
 int log_open(struct log **log, const struct log_options *options, struct clog_error *err)
@@ -349,6 +457,10 @@ int log_open(struct log **log, const struct log_options *options, struct clog_er
 	}
 	made->disk = options->disk;
 	made->segment_size = segment_size;
+	made->reserve_size = options->reserve_size;
+	made->read_only = options->read_only;
+	made->state_cb = options->state_cb;
+	made->arg = options->arg;
 	int rc = open_folder(made, err);
 	if (rc != 0) {
 		log_close(made);
@@ -370,6 +482,7 @@ void log_close(struct log *log)
 	free(log->pending);
 	free(log->terms);
 	free(log->configurations);
+	free(log->damage);
 	free(log->path);
 	free(log);
 }

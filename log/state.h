@@ -10,11 +10,23 @@
 #define LOG_SUFFIX_INDEX ".index"
 #define LOG_SUFFIX_NEW ".new"
 #define LOG_PREPARED "prepared" LOG_SUFFIX_STORE
+#define LOG_BASE "base" /* a cell: the log's end before the first segment, and the lowest offset shown */
+#define LOG_BASE_SIZE 64u
 
 /* Index memory of sealed segments that is kept for reading, and stores kept open, beyond which the least recently read
  * are let go. */
 #define LOG_INDEX_MEMORY_MAX ((size_t)64 << 20)
 #define LOG_STORES_OPEN_MAX 64u
+
+/* Headers of frames that were read lately, one in the place of its entry modulo their number: records of a large batch
+ * are far from theirs. */
+#define LOG_HEADERS_KEPT 1024u
+
+struct kept_header {
+	uint64_t entry; /* 0: none */
+	uint64_t term;
+	uint64_t time_ns;
+};
 
 /* A frame that was appended and is not durable yet. */
 struct pending {
@@ -28,10 +40,20 @@ struct log {
 	struct log_disk *disk;
 	char *path;
 	uint32_t segment_size;
+	uint64_t reserve_size;
+	bool read_only;
+	void (*state_cb)(void *arg, const void **data, size_t *size);
+	void *arg;
 
 	struct log_segment **segments; /* lowest first; the last one is written */
 	size_t segment_count, segment_capacity;
 	size_t unsealed_count; /* of those before the last one */
+
+	uint64_t first_offset;      /* lowest that is shown; what is below it was trimmed */
+	uint64_t first_stream;      /* where it begins in the joined stream */
+	uint64_t kept_first_offset; /* as the file LOG_BASE has it */
+	struct log_cell base;       /* of that file */
+	uint64_t stale_index;       /* first entry of the segment that went last, whose index is still there; 0: none */
 
 	struct log_tail tail;    /* appended */
 	struct log_tail durable; /* on disk */
@@ -44,14 +66,20 @@ struct log {
 	size_t term_count, term_capacity;
 	uint64_t *configurations;
 	size_t configuration_count, configuration_capacity;
+	struct log_damage *damage;
+	size_t damage_count, damage_capacity;
 
 	struct log_job *write; /* under way, or NULL */
 	struct log_job *chore;
-	bool prepared;     /* the file LOG_PREPARED is there */
-	bool chore_failed; /* tried in vain; again with the next segment */
+	struct log_job *verify;
+	bool prepared;             /* the file LOG_PREPARED is there */
+	bool chore_failed;         /* tried in vain; again when there is a new reason */
+	bool no_space;             /* the disk's reserve is reached: nothing could be prepared */
 	struct clog_error failure; /* code 0 while the log can be written */
 
+	struct kept_header headers[LOG_HEADERS_KEPT];
 	uint64_t reads; /* counts, for the segments' `used` */
+	uint64_t cuts;  /* counts truncations: a read that began before one may have seen what is gone */
 };
 
 /* The segment that is written, or NULL in an empty log. */
@@ -62,10 +90,20 @@ int log_add_segment(struct log *log, struct log_segment *segment);
  * (-ENOMEM). */
 int log_note_reserve(struct log *log);
 void log_note_entry(struct log *log, uint64_t entry, uint64_t term, enum log_type type);
+/* Forgets what was noted of entries above this one. */
+void log_forget_entries(struct log *log, uint64_t last);
+/* Notes damage. -ENOMEM. */
+int log_note_damage(struct log *log, const struct log_damage *damage);
+/* Frees a segment that is not in the log any more, now, or when its last read has ended. */
+void log_drop_segment(struct log *log, struct log_segment *segment);
+/* The index of a segment, brought into memory; the segment must be pinned. -ENOMEM, -EBADMSG, or the disk's error. */
+int log_load_index(struct log *log, struct log_segment *segment);
 /* Makes room for one more element in an array. -ENOMEM. */
 int log_reserve(void **array, size_t *capacity, size_t count, size_t element);
 /* The segment that holds an entry; NULL when none does. */
 struct log_segment *log_segment_of(const struct log *log, uint64_t entry);
+/* The end of what is durable of a segment, in its store. */
+uint64_t log_durable_position(const struct log *log, const struct log_segment *segment);
 /* Lets go what was read least recently, beyond the limits: of sealed segments the index and the store's handle. */
 void log_let_go(struct log *log);
 

@@ -2,6 +2,7 @@
 
 #include "log/bytes.h"
 #include "log/crc.h"
+#include "log/tail.h"
 
 #include <errno.h>
 
@@ -9,27 +10,21 @@
 #define STORE_VERSION 1u
 #define HEAD_SIZE 512u
 #define HEAD_CHECKSUM (HEAD_SIZE - 4)
-#define MARK_SIZE 24u
+#define MARK_SIZE (TAIL_SIZE + 8u)
 #define SCAN_PIECE (1u << 20)
 
 static void encode_head(unsigned char *head, const struct log_tail *base)
 {
 	put_u64(head, STORE_MAGIC);
 	put_u32(head + 8, STORE_VERSION);
-	put_u64(head + 16, base->entry);
-	put_u64(head + 24, base->term);
-	put_u64(head + 32, base->next_offset);
-	put_u64(head + 40, base->stream_size);
-	put_u64(head + 48, base->time_ns);
-	put_u32(head + 56, base->chain);
+	tail_encode(head + 16, base);
 	put_u32(head + HEAD_CHECKSUM, crc32c(head, HEAD_CHECKSUM));
 }
 
 static void encode_mark(unsigned char *value, const struct store_mark *mark)
 {
-	put_u64(value, mark->entry);
-	put_u64(value + 8, mark->term);
-	put_u64(value + 16, mark->position);
+	tail_encode(value, &mark->tail);
+	put_u64(value + TAIL_SIZE, mark->position);
 }
 
 /* A disk of one page, so that the first mark is encoded by the same code as all others. */
@@ -49,7 +44,7 @@ void store_encode_page(unsigned char page[STORE_FRAMES], const struct log_tail *
 	memset(page, 0, STORE_FRAMES);
 	encode_head(page, base);
 	struct page_disk disk = {.disk = {.write = page_write}, .page = page};
-	struct store_mark mark = {.entry = base->entry, .term = base->term, .position = STORE_FRAMES};
+	struct store_mark mark = {.tail = *base, .position = STORE_FRAMES};
 	cell->generation = 0;
 	store_write_mark(&disk.disk, 0, cell, &mark);
 	store_write_mark(&disk.disk, 0, cell, &mark);
@@ -66,12 +61,7 @@ int store_read_head(struct log_disk *disk, int handle, struct log_tail *base)
 		return -EBADMSG;
 	if (take_u32(head + 8) != STORE_VERSION)
 		return -EPROTONOSUPPORT;
-	*base = (struct log_tail){.entry = take_u64(head + 16),
-	                          .term = take_u64(head + 24),
-	                          .next_offset = take_u64(head + 32),
-	                          .stream_size = take_u64(head + 40),
-	                          .time_ns = take_u64(head + 48),
-	                          .chain = take_u32(head + 56)};
+	tail_decode(head + 16, base);
 	return 0;
 }
 
@@ -81,8 +71,8 @@ int store_read_mark(struct log_disk *disk, int handle, struct log_cell *cell, st
 	int rc = log_cell_read(cell, disk, handle, STORE_MARK, value, sizeof value);
 	if (rc != 0)
 		return rc == -ENODATA ? -EBADMSG : rc;
-	*mark = (struct store_mark){
-		.entry = take_u64(value), .term = take_u64(value + 8), .position = take_u64(value + 16)};
+	tail_decode(value, &mark->tail);
+	mark->position = take_u64(value + TAIL_SIZE);
 	return 0;
 }
 
@@ -117,7 +107,7 @@ int store_scan_begin(struct store_scan *scan, struct log_disk *disk, int handle,
 	return disk->size(disk, handle, &scan->window.limit);
 }
 
-int store_scan_next(struct store_scan *scan, struct frame_header *header, const unsigned char **bytes)
+int store_scan_header(struct store_scan *scan, struct frame_header *header, const unsigned char **bytes)
 {
 	int rc = window_at(&scan->window, scan->position, FRAME_HEADER_SIZE, bytes);
 	if (rc != 0)
@@ -125,12 +115,15 @@ int store_scan_next(struct store_scan *scan, struct frame_header *header, const 
 	rc = frame_decode_header(*bytes, header);
 	if (rc == -EPROTONOSUPPORT)
 		return rc;
-	if (rc != 0 || !frame_follows(header, &scan->tail))
-		return -ENODATA;
-	rc = window_at(&scan->window, scan->position, header->shown.size, bytes);
-	if (rc != 0)
-		return rc;
-	return frame_check_body(*bytes, header);
+	return rc != 0 || !frame_follows(header, &scan->tail) ? -ENODATA : 0;
+}
+
+int store_scan_next(struct store_scan *scan, struct frame_header *header, const unsigned char **bytes)
+{
+	int rc = store_scan_header(scan, header, bytes);
+	if (rc == 0)
+		rc = window_at(&scan->window, scan->position, header->shown.size, bytes);
+	return rc == 0 ? frame_check_body(*bytes, header) : rc;
 }
 
 void store_scan_step(struct store_scan *scan, const struct frame_header *header)

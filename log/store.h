@@ -1,8 +1,8 @@
 /* The file of a segment that holds the frames.
  *
  * Its first page is the member's own: a head that tells what the log was before the segment, and the durable mark, a
- * cell. Frames follow from STORE_FRAMES on, each at the end of the one before. What is past the last one has no meaning:
- * zeros, or what an earlier life of the file left there. */
+ * cell. Frames follow from STORE_FRAMES on, each at the end of the one before. What is past the last one has no
+ * meaning: zeros, or what an earlier life of the file left there. */
 #ifndef CLOG_LOG_STORE_H
 #define CLOG_LOG_STORE_H
 
@@ -12,10 +12,9 @@
 #define STORE_FRAMES 4096u /* position of the first frame */
 #define STORE_MARK 512u    /* position of the mark's cell */
 
-/* What is known to be durable in a store: everything up to an entry, which ends at a position. */
+/* What is known to be durable: the log up to an end, which is at a position of the store. */
 struct store_mark {
-	uint64_t entry;
-	uint64_t term;
+	struct log_tail tail;
 	uint64_t position;
 };
 
@@ -46,6 +45,8 @@ int store_scan_begin(struct store_scan *scan, struct log_disk *disk, int handle,
  * -EBADMSG when its header is right and something in it is not (bytes and header are given; the caller may go on),
  * -EPROTONOSUPPORT, -ENOMEM, or the disk's error. After 0 or -EBADMSG store_scan_step goes past it. */
 int store_scan_next(struct store_scan *scan, struct frame_header *header, const unsigned char **bytes);
+/* The same, but looks at the header alone. */
+int store_scan_header(struct store_scan *scan, struct frame_header *header, const unsigned char **bytes);
 void store_scan_step(struct store_scan *scan, const struct frame_header *header);
 
 #endif
