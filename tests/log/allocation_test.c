@@ -1,0 +1,266 @@
+/* Every allocation fails once, in each operation of the log: the Nth, N from 1 until none fails any more. The disk is
+ * the operating system's, so that all allocations counted are the log's own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/disk/allocation.h"
+#include "tests/log/folder.h"
+#include "tests/log/script.h"
+
+static char folder[FOLDER_PATH_SIZE];
+static struct model model;
+static struct dice dice;
+
+static int open_log(struct log **log, struct clog_error *err)
+{
+	const struct log_options options = {
+		.disk = log_disk_posix(), .path = "log", .segment_size = LOG_SEGMENT_SIZE_MIN};
+	return log_open(log, &options, err);
+}
+
+static void leave_leftovers(void)
+{
+	struct log_disk *disk = log_disk_posix();
+	char path[64];
+	for (unsigned i = 1; i < 20; i++) {
+		snprintf(path, sizeof path, "log/%020u.index.new", i);
+		int handle = disk->open(disk, path, O_RDWR | O_CREAT);
+		assert_true(handle >= 0);
+		disk->close(disk, handle);
+	}
+}
+
+static int set_up(void **state)
+{
+	folder_enter(folder);
+	dice_init(&dice, 5);
+	struct log *log = script_open(log_disk_posix());
+	script_fill(log, &model, &dice, 3, 2500);
+	script_chores(log);
+	script_fill(log, &model, &dice, 4, 2500);
+	/* So many terms, configurations, segments and leftovers that every list of them has to grow. */
+	for (uint64_t term = 20; term < 60; term++) {
+		enum log_type type = term % 2 ? LOG_CONFIGURATION : LOG_BARRIER;
+		script_append(log, &model, script_other_frame(log, &dice, term, type, 0));
+	}
+	script_sync(log);
+	for (unsigned i = 0; i < 15; i++)
+		script_append_one(log, &model, &dice, 9000);
+	log_close(log);
+	leave_leftovers();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	allocation_fail(0);
+	model_finish(&model);
+	folder_leave(folder);
+	return 0;
+}
+
+static void opening_survives_every_failed_allocation(void **state)
+{
+	unsigned nth = 1;
+	for (;; nth++) {
+		struct clog_error err = {0};
+		struct log *log = NULL;
+		leave_leftovers();
+		allocation_fail(nth);
+		int rc = open_log(&log, &err);
+		bool fired = allocation_fired();
+		allocation_fail(0);
+		if (rc == 0) {
+			script_expect(&model, log);
+			log_close(log);
+		} else {
+			assert_int_equal(rc, -ENOMEM);
+			assert_int_equal(err.code, -ENOMEM);
+		}
+		if (!fired)
+			break;
+	}
+	printf("allocation: open: %u\n", nth - 1);
+	assert_true(nth > 5);
+}
+
+/* Builds a frame, with a failure or without; -ENOMEM leaves it as it was, so that it can be tried again. */
+static void a_frame_survives_every_failed_allocation(void **state)
+{
+	unsigned char bytes[3000];
+	const uint32_t sizes[] = {1000, 0, 2000};
+	dice_fill(&dice, bytes, sizeof bytes);
+	for (unsigned nth = 1;; nth++) {
+		struct log_frame *frame = NULL;
+		allocation_fail(nth);
+		int rc = log_frame_create(&frame);
+		if (rc == 0) {
+			for (unsigned i = 0; i < 8; i++) {
+				uint32_t before = log_frame_count(frame);
+				rc = log_frame_add_many(frame, bytes, sizes, 3);
+				assert_true(rc == 0 || rc == -ENOMEM);
+				assert_int_equal(log_frame_count(frame), before + (rc == 0 ? 3 : 0));
+				assert_int_equal(log_frame_data_size(frame), (size_t)log_frame_count(frame) * 1000);
+			}
+		} else {
+			assert_int_equal(rc, -ENOMEM);
+		}
+		bool fired = allocation_fired();
+		allocation_fail(0);
+		log_frame_unref(frame);
+		if (!fired)
+			break;
+	}
+}
+
+/* Appends a frame, with every allocation of it failing in turn before it works. Returns how many there were. */
+static unsigned append_again(struct log *log)
+{
+	struct log_tail before, after;
+	log_tail(log, &before);
+	const uint32_t sizes[] = {7000, 30};
+	struct log_frame *frame = script_frame(log, &dice, before.term, sizes, 2);
+	for (unsigned nth = 1;; nth++) {
+		struct clog_error err = {0};
+		allocation_fail(nth);
+		int rc = log_append(log, frame, &err);
+		bool fired = allocation_fired();
+		allocation_fail(0);
+		assert_int_equal(rc, fired ? -ENOMEM : 0);
+		if (rc == 0) {
+			model_note(&model, frame);
+			log_frame_unref(frame);
+			return nth - 1;
+		}
+		assert_true(err.text[0] != '\0');
+		log_tail(log, &after);
+		script_expect_tail(&before, &after);
+	}
+}
+
+static void appending_survives_every_failed_allocation(void **state)
+{
+	struct log *log = script_open(log_disk_posix());
+	unsigned fired = 0;
+	for (unsigned i = 0; i < 80; i++) {
+		fired += append_again(log);
+		if (i % 30 == 29)
+			script_sync(log);
+	}
+	printf("allocation: append: %u\n", fired);
+	assert_true(fired > 20);
+	script_sync(log);
+	script_expect(&model, log);
+	log_close(log);
+}
+
+static void a_job_survives_every_failed_allocation(void **state)
+{
+	struct log *log = script_open(log_disk_posix());
+	unsigned fired_count = 0;
+	for (unsigned nth = 1; nth < 20; nth++) {
+		struct log_job *job;
+		for (unsigned i = 0; i < 20; i++)
+			script_append(log, &model, script_any_frame(log, &dice, 2000));
+		allocation_fail(nth);
+		int rc = log_write_begin(log, false, &job);
+		fired_count += allocation_fired();
+		allocation_fail(0);
+		assert_true(rc == 0 || (rc == -ENOMEM && job == NULL));
+		if (job != NULL) {
+			log_job_run(job);
+			assert_int_equal(log_job_end(log, job, NULL), 0);
+		}
+		script_sync(log);
+	}
+	printf("allocation: write job: %u\n", fired_count);
+	assert_true(fired_count > 2);
+	script_expect(&model, log);
+	log_close(log);
+}
+
+/* A chore that finds no memory fails alone: the log is not read-only. */
+static void a_chore_survives_every_failed_allocation(void **state)
+{
+	unsigned fired_count = 0, nth;
+	struct log *log = script_open(log_disk_posix());
+	for (nth = 1; nth < 30; nth++) {
+		struct log_stat stat;
+		struct log_job *job;
+		log_stat(log, &stat);
+		script_fill(log, &model, &dice, stat.segments + 1, 3000);
+		allocation_fail(nth % 10);
+		int rc = log_chore_begin(log, &job);
+		assert_true(rc == 0 || (rc == -ENOMEM && job == NULL));
+		if (job != NULL) {
+			log_job_run(job);
+			rc = log_job_end(log, job, NULL);
+			assert_true(rc == 0 || rc == -ENOMEM);
+		}
+		fired_count += allocation_fired();
+		allocation_fail(0);
+		assert_int_equal(log_failure(log, NULL), 0);
+		script_sync(log);
+	}
+	printf("allocation: chores: %u\n", fired_count);
+	assert_true(fired_count > 5);
+	script_expect(&model, log);
+	log_close(log);
+}
+
+/* Reads one thing of each kind from a log that has just been opened. */
+static int read_all_kinds(struct log *log, uint64_t offset)
+{
+	struct clog_error err = {0};
+	struct log_read read = {.size = 4000};
+	uint32_t size;
+	int rc = model_check_record(&model, log, &read, offset, true, &err);
+	if (rc == 0)
+		rc = model_check_stat(&model, log, &read, offset / 2, true, &err);
+	if (rc == 0 && model.records[offset].position < model.stream_size)
+		rc = model_check_stream(&model, log, &read, model.records[offset].position, true, &size, &err);
+	if (rc == 0)
+		rc = model_check_frame(&model, log, model.records[offset].entry, &err);
+	log_read_finish(&read);
+	return rc;
+}
+
+static void reading_survives_every_failed_allocation(void **state)
+{
+	unsigned nth;
+	for (nth = 1;; nth++) {
+		struct log *log = script_open(log_disk_posix());
+		allocation_fail(nth);
+		int rc = read_all_kinds(log, 3);
+		bool fired = allocation_fired();
+		allocation_fail(0);
+		assert_int_equal(rc, fired ? -ENOMEM : 0);
+		assert_int_equal(read_all_kinds(log, 3), 0);
+		log_close(log);
+		if (!fired)
+			break;
+	}
+	printf("allocation: read: %u\n", nth - 1);
+	assert_true(nth > 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(opening_survives_every_failed_allocation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_frame_survives_every_failed_allocation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(appending_survives_every_failed_allocation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_job_survives_every_failed_allocation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_chore_survives_every_failed_allocation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(reading_survives_every_failed_allocation, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
