@@ -158,19 +158,41 @@ int append_accept(struct cluster *cluster, uint64_t entry)
 	return 0;
 }
 
+/* What the disk has no room for is refused, before it becomes an entry. */
+static bool has_room(struct cluster *cluster, const struct batch *batch)
+{
+	if (log_room(cluster->log, log_frame_size(batch->frame)) != -ENOSPC)
+		return true;
+	/* There may be room again by the next time. */
+	log_chore_retry(cluster->log);
+	return false;
+}
+
+static void leave_queue(struct cluster *cluster, const struct batch *batch)
+{
+	cluster->queue_count -= batch->append_count;
+	cluster->queue_size -= batch->size;
+}
+
 int append_propose(struct cluster *cluster, struct clog_error *err)
 {
-	while (cluster->waiting.first != NULL && core_role(cluster->core) == CORE_LEADER) {
+	struct batch_list refused_batches;
+	int rc = 0;
+	list_init(&refused_batches);
+	while (rc == 0 && cluster->waiting.first != NULL && core_role(cluster->core) == CORE_LEADER) {
 		struct batch *batch = cluster->waiting.first;
 		if (batch->append_count == 0) {
 			batch_destroy(list_take(&cluster->waiting));
-			continue;
+		} else if (!has_room(cluster, batch)) {
+			leave_queue(cluster, batch);
+			observe_add(OBSERVE_REFUSED_APPENDS, batch->append_count);
+			list_add(&refused_batches, list_take(&cluster->waiting));
+		} else {
+			rc = propose(cluster, batch, err);
 		}
-		int rc = propose(cluster, batch, err);
-		if (rc != 0)
-			return rc;
 	}
-	return 0;
+	append_answer(cluster, &refused_batches, -ENOSPC);
+	return rc;
 }
 
 void append_apply(struct cluster *cluster, struct batch_list *done)
@@ -183,8 +205,7 @@ void append_apply(struct cluster *cluster, struct batch_list *done)
 		cluster->applied = batch->after;
 		observe_add(OBSERVE_APPENDED_RECORDS, log_frame_count(batch->frame));
 		observe_add(OBSERVE_APPENDED_BYTES, log_frame_data_size(batch->frame));
-		cluster->queue_count -= batch->append_count;
-		cluster->queue_size -= batch->size;
+		leave_queue(cluster, batch);
 		list_add(done, batch);
 	}
 }

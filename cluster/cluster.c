@@ -31,8 +31,7 @@ static void on_commit(void *arg, uint64_t entry)
 	cluster->commit = entry;
 }
 
-static const struct core_ops core_ops = {
-	.vote = on_vote, .accept = on_accept, .send = on_send, .commit = on_commit};
+static const struct core_ops core_ops = {.vote = on_vote, .accept = on_accept, .send = on_send, .commit = on_commit};
 
 /* ---- Driving ---- */
 
@@ -86,7 +85,8 @@ static void start_jobs(struct cluster *cluster, bool idle)
 static void tell_ready(struct cluster *cluster)
 {
 	void (*cb)(void *arg) = cluster->ready_cb;
-	bool room = cluster->queue_count < CLUSTER_QUEUE_COUNT_MAX / 2 && cluster->queue_size < CLUSTER_QUEUE_SIZE_MAX / 2;
+	bool room = cluster->queue_count < CLUSTER_QUEUE_COUNT_MAX / 2 &&
+	            cluster->queue_size < CLUSTER_QUEUE_SIZE_MAX / 2;
 	if (cb == NULL || !room)
 		return;
 	cluster->ready_cb = NULL;
@@ -198,8 +198,20 @@ void cluster_job_done(struct cluster *cluster, struct log_job *job)
 
 /* ---- Starting and stopping ---- */
 
+/* libraft makes the only voter leader without a vote, in the term that it has. But what it proposed in that term and did
+ * not live to sync may be on others' disks: no two entries may have the same number and term, so the term is a new one. */
+static int begin_term(struct cluster *cluster, struct clog_error *err)
+{
+	cluster->vote.term++;
+	cluster->vote.vote = cluster->identity.id;
+	return vote_save(&cluster->vote, cluster->host->disk, cluster->data, err);
+}
+
 int cluster_start(struct cluster *cluster, struct clog_error *err)
 {
+	int rc = begin_term(cluster, err);
+	if (rc != 0)
+		return rc;
 	struct cluster_host *host = cluster->host;
 	struct core_options options = {.id = cluster->identity.id,
 	                               .address = cluster->identity.name,
@@ -216,14 +228,15 @@ int cluster_start(struct cluster *cluster, struct clog_error *err)
 	                           .member_count = cluster->member_count,
 	                           .configuration = log_configuration(cluster->log, tail.entry)};
 	state.term_count = log_terms(cluster->log, &state.terms);
-	int rc = core_create(&cluster->core, &options);
+	rc = core_create(&cluster->core, &options);
 	if (rc == 0)
 		rc = core_start(cluster->core, host->now_ms(host), &state);
 	if (rc != 0)
 		return clog_error_set(err, rc, "%s: Raft could not start from what is there", cluster->data);
 	/* The only voter has just been elected, which commits all that it has. */
 	if (cluster->commit != tail.entry)
-		return clog_error_set(err, -ENOTRECOVERABLE, "%s: not elected, as the only voter must be", cluster->data);
+		return clog_error_set(err, -ENOTRECOVERABLE, "%s: not elected, as the only voter must be",
+		                      cluster->data);
 	cluster->started = true;
 	cluster->start_ns = host->time_ns(host);
 	wake_when_due(cluster);

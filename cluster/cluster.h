@@ -19,11 +19,12 @@ struct service;
 struct uv_loop_s;
 struct cluster;
 
-#define CLUSTER_HEARTBEAT_MS 75 /* default */
-#define CLUSTER_ELECTION_MS 500 /* default; each wait is drawn from this to twice this */
+#define CLUSTER_HEARTBEAT_MS 75             /* default */
+#define CLUSTER_ELECTION_MS 500             /* default; each wait is drawn from this to twice this */
 #define CLUSTER_BATCH_SIZE (1u << 20)       /* bytes: a batch is closed for more once it has these */
 #define CLUSTER_QUEUE_SIZE_MAX (64u << 20)  /* bytes appended and not yet answered; past it -EAGAIN */
 #define CLUSTER_QUEUE_COUNT_MAX (64u << 10) /* appends not yet answered; past it -EAGAIN */
+#define CLUSTER_RESERVE_SIZE (64u << 20)    /* bytes of the disk that appends leave free: past it -ENOSPC */
 #define CLUSTER_IDLE_MS 50                  /* after that long without appends the durable mark is written */
 
 /* What a member takes from the machine it runs on. Each call gets the host itself. */
@@ -37,8 +38,8 @@ struct cluster_host {
 	void (*wake_at)(struct cluster_host *host, uint64_t at_ms);
 	/* Calls cluster_turn once, when the input that is at hand has been taken in. Asking twice is asking once. */
 	void (*wake_soon)(struct cluster_host *host);
-	/* Runs log_job_run(job) elsewhere, then cluster_job_done(job) on this thread. Write jobs go by a thread of their
-	 * own, in order; chores by another. */
+	/* Runs log_job_run(job) elsewhere, then cluster_job_done(job) on this thread. Write jobs go by a thread of
+	 * their own, in order; chores by another. */
 	void (*run_write)(struct cluster_host *host, struct log_job *job);
 	void (*run_chore)(struct cluster_host *host, struct log_job *job);
 	/* Runs log_read_run(read, true) elsewhere, then cluster_read_done(read) on this thread. */
@@ -54,8 +55,9 @@ struct cluster_host {
 };
 
 struct cluster_options {
-	const char *data;      /* the member's folder; made when it is not there */
-	const char *name;      /* of a new member: [A-Za-z0-9._-], not starting with a dot, at most 63; NULL: the one it has */
+	const char *data; /* the member's folder; made when it is not there */
+	const char
+		*name; /* of a new member: [A-Za-z0-9._-], not starting with a dot, at most 63; NULL: the one it has */
 	const char *cluster;   /* of a new cluster; NULL means "clog" */
 	uint32_t segment_size; /* bytes; 0 means the log's default */
 	uint32_t heartbeat_ms; /* 0 means CLUSTER_HEARTBEAT_MS */
@@ -64,14 +66,14 @@ struct cluster_options {
 
 /* Opens the member in a data folder; an empty folder bootstraps a cluster of one. Takes the folder's lock: -EBUSY when
  * another process has it. -EINVAL for a bad name, or another than the folder's member has; -ENODATA when the member is
- * new and has no name; -EBADMSG for a file that is corrupt, -ENOTEMPTY for a folder with other things in it, or the disk's error; each with a sentence. Blocks. host must
- * outlive the cluster. */
+ * new and has no name; -EBADMSG for a file that is corrupt, -ENOTEMPTY for a folder with other things in it, or the
+ * disk's error; each with a sentence. Blocks. host must outlive the cluster. */
 int cluster_open(struct cluster **cluster, const struct cluster_options *options, struct cluster_host *host,
                  struct clog_error *err);
 /* Starts Raft: from here on the host is called. */
 int cluster_start(struct cluster *cluster, struct clog_error *err);
-/* Takes no more appends; when those under way are answered and no job or read is out, makes the durable mark current and
- * calls done(arg). */
+/* Takes no more appends; when those under way are answered and no job or read is out, makes the durable mark current
+ * and calls done(arg). */
 void cluster_stop(struct cluster *cluster, void (*done)(void *arg), void *arg);
 /* Frees the cluster. Stopped, failed, or never started; with no job or read out. NULL is allowed. */
 void cluster_close(struct cluster *cluster);

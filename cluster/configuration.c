@@ -1,5 +1,5 @@
-/* Bytes, little-endian: a version (1) and the count of members, four bytes each; then of each member its id in eight, its
- * role in four, the sizes of its name and of its address in two each, and these two without NUL. */
+/* Bytes, little-endian: a version (1) and the count of members, four bytes each; then of each member its id in eight,
+ * its role in four, the sizes of its name and of its address in two each, and these two without NUL. */
 #include "cluster/configuration.h"
 
 #include "cluster/identity.h"
@@ -25,7 +25,8 @@ struct row {
 
 static_assert(sizeof(struct head) == 8 && sizeof(struct row) == 16, "no gaps");
 
-size_t configuration_encode(const struct service_member *members, size_t count, unsigned char data[CONFIGURATION_SIZE_MAX])
+size_t configuration_encode(const struct service_member *members, size_t count,
+                            unsigned char data[CONFIGURATION_SIZE_MAX])
 {
 	assert(count > 0 && count <= SERVICE_MEMBERS_MAX);
 	struct head head = {.version = htole32(VERSION), .count = htole32((uint32_t)count)};

@@ -6,8 +6,8 @@
 #include "service/service.h"
 
 struct identity {
-	uint64_t id;                     /* 1 to 2^48 - 1, drawn at random when the data folder was new */
-	char name[SERVICE_NAME_SIZE];    /* unique in the cluster */
+	uint64_t id;                  /* 1 to 2^48 - 1, drawn at random when the data folder was new */
+	char name[SERVICE_NAME_SIZE]; /* unique in the cluster */
 	char cluster[SERVICE_NAME_SIZE];
 };
 

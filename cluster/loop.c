@@ -20,13 +20,14 @@ struct cluster_loop {
 	void *arg;
 
 	uv_timer_t timer;
-	/* A turn is taken when an iteration's input is in: the check runs after the poll, and while one is wanted the idle
-	 * handle keeps the poll from waiting. */
+	/* A turn is taken when an iteration's input is in: the check runs after the poll, and while one is wanted the
+	 * idle handle keeps the poll from waiting. */
 	uv_check_t check;
 	uv_idle_t idle;
 	bool turn_wanted;
 
-	/* One job at a time goes to the writer and comes back: each slot has one side that fills and one that empties. */
+	/* One job at a time goes to the writer and comes back: each slot has one side that fills and one that
+	 * empties. */
 	uv_thread_t writer;
 	uv_sem_t wanted;
 	uv_async_t written;
@@ -41,7 +42,7 @@ struct cluster_loop {
 struct work {
 	uv_work_t request;
 	struct cluster_loop *loop;
-	struct log_job *job;   /* or */
+	struct log_job *job; /* or */
 	struct log_read *read;
 };
 

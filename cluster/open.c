@@ -1,6 +1,8 @@
 #include "cluster/configuration.h"
 #include "cluster/state.h"
 
+#include "observe/observe.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -26,7 +28,7 @@ static int path_of(char path[PATH_MAX], const struct cluster *cluster, const cha
 
 /* What a folder holds. */
 struct contents {
-	bool member; /* it is a member's data folder */
+	bool member;              /* it is a member's data folder */
 	char alien[NAME_MAX + 1]; /* a name that a new member does not expect there */
 };
 
@@ -52,8 +54,8 @@ static int check_folder(const struct cluster *cluster, struct clog_error *err)
 		return clog_error_set(err, rc, "%s: %s", cluster->data, strerror(-rc));
 	if (contents.member || contents.alien[0] == '\0')
 		return 0;
-	return clog_error_set(err, -ENOTEMPTY, "%s: no member's data folder, and not empty: it holds \"%s\"", cluster->data,
-	                      contents.alien);
+	return clog_error_set(err, -ENOTEMPTY, "%s: no member's data folder, and not empty: it holds \"%s\"",
+	                      cluster->data, contents.alien);
 }
 
 static int lock_folder(struct cluster *cluster, struct clog_error *err)
@@ -113,7 +115,8 @@ static int make_identity(struct cluster *cluster, const struct cluster_options *
 	struct identity *identity = &cluster->identity;
 	*identity = (struct identity){0};
 	snprintf(identity->name, sizeof identity->name, "%s", options->name);
-	snprintf(identity->cluster, sizeof identity->cluster, "%s", options->cluster == NULL ? "clog" : options->cluster);
+	snprintf(identity->cluster, sizeof identity->cluster, "%s",
+	         options->cluster == NULL ? "clog" : options->cluster);
 	while (identity->id == 0)
 		identity->id = cluster->host->random(cluster->host) >> 16;
 	int rc = sync_parent(cluster, err);
@@ -125,9 +128,10 @@ static int check_names(const struct cluster_options *options, struct clog_error 
 	const char *const names[] = {options->name, options->cluster};
 	for (size_t i = 0; i < 2; i++)
 		if (names[i] != NULL && !identity_name_ok(names[i]))
-			return clog_error_set(err, -EINVAL,
-			                      "\"%s\" is no name: it takes 1 to %d of A-Z a-z 0-9 . _ - and no dot first", names[i],
-			                      SERVICE_NAME_SIZE - 1);
+			return clog_error_set(
+				err, -EINVAL,
+				"\"%s\" is no name: it takes 1 to %d of A-Z a-z 0-9 . _ - and no dot first", names[i],
+				SERVICE_NAME_SIZE - 1);
 	return 0;
 }
 
@@ -142,8 +146,8 @@ static int open_identity(struct cluster *cluster, const struct cluster_options *
 	if (rc != 0)
 		return rc;
 	if (options->name != NULL && strcmp(options->name, cluster->identity.name) != 0)
-		return clog_error_set(err, -EINVAL, "%s: the data folder is of the member \"%s\", not \"%s\"", cluster->data,
-		                      cluster->identity.name, options->name);
+		return clog_error_set(err, -EINVAL, "%s: the data folder is of the member \"%s\", not \"%s\"",
+		                      cluster->data, cluster->identity.name, options->name);
 	return 0;
 }
 
@@ -205,12 +209,16 @@ static int open_members(struct cluster *cluster, struct clog_error *err)
 	struct log_frame *frame;
 	log_tail(cluster->log, &tail);
 	if (tail.entry == 0)
-		return clog_error_set(err, -EBADMSG, "%s/log: empty, but the member has voted in term %llu: its log is lost",
+		return clog_error_set(err, -EBADMSG,
+		                      "%s/log: empty, but the member has voted in term %llu: its log is lost",
 		                      cluster->data, (unsigned long long)cluster->vote.term);
 	if (tail.term > cluster->vote.term)
-		return clog_error_set(err, -EBADMSG, "%s/vote: of term %llu, and the log has entries of term %llu", cluster->data,
-		                      (unsigned long long)cluster->vote.term, (unsigned long long)tail.term);
+		return clog_error_set(err, -EBADMSG, "%s/vote: of term %llu, and the log has entries of term %llu",
+		                      cluster->data, (unsigned long long)cluster->vote.term,
+		                      (unsigned long long)tail.term);
 	uint64_t entry = log_configuration(cluster->log, tail.entry);
+	if (entry == 0)
+		return clog_error_set(err, -EBADMSG, "%s/log: corrupt: it has no configuration", cluster->data);
 	int rc = log_read_frame(cluster->log, entry, &frame, err);
 	if (rc != 0)
 		return rc;
@@ -223,9 +231,11 @@ static int open_members(struct cluster *cluster, struct clog_error *err)
 	}
 	log_frame_unref(frame);
 	if (rc != 0)
-		return clog_error_set(err, rc, "%s/log: entry %llu is no configuration", cluster->data, (unsigned long long)entry);
+		return clog_error_set(err, rc, "%s/log: entry %llu is no configuration", cluster->data,
+		                      (unsigned long long)entry);
 	if (cluster->member_count != 1 || cluster->members[0].id != cluster->identity.id)
-		return clog_error_set(err, -EINVAL, "%s: not a cluster of this one member, and others cannot be reached yet",
+		return clog_error_set(err, -EINVAL,
+		                      "%s: not a cluster of this one member, and others cannot be reached yet",
 		                      cluster->data);
 	return 0;
 }
@@ -242,9 +252,24 @@ static int open_machine(struct cluster *cluster, struct clog_error *err)
 	int rc = log_read_end(cluster->log, &read);
 	cluster->applied.time_ns = read.record.time_ns;
 	log_read_finish(&read);
-	if (rc != 0)
-		return clog_error_set(err, rc, "%s/log: the last record cannot be read: %s", cluster->data, strerror(-rc));
+	/* Damage there has been told of, and is no reason to keep the rest from being read. */
+	if (rc != 0 && rc != -EBADMSG)
+		return clog_error_set(err, rc, "%s/log: the last record cannot be read: %s", cluster->data,
+		                      strerror(-rc));
 	return 0;
+}
+
+static void tell_damage(const struct cluster *cluster)
+{
+	const struct log_damage *damage;
+	size_t count = log_damage(cluster->log, &damage);
+	for (size_t i = 0; i < count; i++)
+		observe_event(OBSERVE_ERROR, "log_damaged", OBSERVE_NUMBER("segment", damage[i].segment),
+		              OBSERVE_NUMBER("position", damage[i].position), OBSERVE_NUMBER("size", damage[i].size),
+		              OBSERVE_NUMBER("first_entry", damage[i].first_entry),
+		              OBSERVE_NUMBER("last_entry", damage[i].last_entry),
+		              OBSERVE_NUMBER("first_offset", damage[i].first_offset),
+		              OBSERVE_NUMBER("next_offset", damage[i].next_offset));
 }
 
 static int open_parts(struct cluster *cluster, const struct cluster_options *options, struct clog_error *err)
@@ -259,11 +284,14 @@ static int open_parts(struct cluster *cluster, const struct cluster_options *opt
 		rc = path_of(path, cluster, "log", err);
 	if (rc != 0)
 		return rc;
-	struct log_options log_options = {
-		.disk = cluster->host->disk, .path = path, .segment_size = options->segment_size};
+	struct log_options log_options = {.disk = cluster->host->disk,
+	                                  .path = path,
+	                                  .segment_size = options->segment_size,
+	                                  .reserve_size = CLUSTER_RESERVE_SIZE};
 	rc = log_open(&cluster->log, &log_options, err);
 	if (rc != 0)
 		return rc;
+	tell_damage(cluster);
 	rc = vote_load(&cluster->vote, cluster->host->disk, cluster->data, err);
 	if (rc == -ENOENT)
 		rc = bootstrap(cluster, err);

@@ -50,8 +50,8 @@ int core_create(struct core **core, const struct core_options *options);
 /* NULL is allowed. */
 void core_destroy(struct core *core);
 
-/* Starts it. The only voter of a cluster becomes leader in the call. -ENOMEM, -ENOTRECOVERABLE when libraft refuses what
- * it must take, or what a callback returned. */
+/* Starts it. The only voter of a cluster becomes leader in the call. -ENOMEM, -ENOTRECOVERABLE when libraft refuses
+ * what it must take, or what a callback returned. */
 int core_start(struct core *core, uint64_t now_ms, const struct core_state *state);
 /* Submits one entry that is no configuration. -EHOSTUNREACH when this is not the leader; else as above. */
 int core_submit(struct core *core, uint64_t now_ms);

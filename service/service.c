@@ -49,7 +49,8 @@ size_t service_members(struct service *service, struct service_member *members, 
 
 const char *service_role_name(enum service_role role)
 {
-	static const char *const names[] = {[SERVICE_VOTER] = "voter", [SERVICE_STANDBY] = "standby", [SERVICE_SPARE] = "spare"};
+	static const char *const names[] = {
+		[SERVICE_VOTER] = "voter", [SERVICE_STANDBY] = "standby", [SERVICE_SPARE] = "spare"};
 	return names[role];
 }
 

@@ -13,13 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SERVICE_RECORD_SIZE_MAX 1044480u /* bytes in a record: 255 pages */
-#define SERVICE_BATCH_COUNT_MAX (2u << 20)   /* records in one append */
-#define SERVICE_READ_SIZE_MAX (1u << 20) /* bytes of the stream in one read */
-#define SERVICE_NAME_SIZE 64             /* bytes of a member's or cluster's name, its NUL included */
-#define SERVICE_ADDRESS_SIZE 264         /* bytes of HOST:PORT, its NUL included */
-#define SERVICE_MEMBERS_MAX 16           /* members of a cluster, whatever their role */
+#define SERVICE_RECORD_SIZE_MAX 1044480u   /* bytes in a record: 255 pages */
+#define SERVICE_BATCH_COUNT_MAX (2u << 20) /* records in one append */
+#define SERVICE_READ_SIZE_MAX (1u << 20)   /* bytes of the stream in one read */
+#define SERVICE_NAME_SIZE 64               /* bytes of a member's or cluster's name, its NUL included */
+#define SERVICE_ADDRESS_SIZE 264           /* bytes of HOST:PORT, its NUL included */
+#define SERVICE_MEMBERS_MAX 16             /* members of a cluster, whatever their role */
 
+/* What asynchronous calls return besides errors. */
 enum { SERVICE_PENDING = 0, SERVICE_DONE = 1 };
 
 struct service;
@@ -30,8 +31,8 @@ struct service_append;
 typedef void (*service_append_cb)(struct service_append *append, void *arg);
 
 struct service_append {
-	/* The answer. Status 0: the records are on disk at a quorum, at first_offset and up. -ESHUTDOWN: refused, nothing
-	 * was appended. -ECONNABORTED: unknown, they may yet be found in the log. */
+	/* The answer. Status 0: the records are on disk at a quorum, at first_offset and up. -ESHUTDOWN, -ENOSPC:
+	 * refused, nothing was appended. -ECONNABORTED: unknown, they may yet be found in the log. */
 	int status;
 	uint64_t first_offset;
 	uint32_t count;
@@ -45,8 +46,8 @@ struct service_append {
 
 /* Appends count records, which lie one after the other in data, as one batch: consecutive offsets, all or none. data
  * and sizes are borrowed for the call. Always PENDING or an error: -EMSGSIZE (a record or the batch is too large),
- * -EINVAL (count is 0 or over SERVICE_BATCH_COUNT_MAX), -EAGAIN (the queue is full; when it has drained, service_ready's
- * callback is called), -ESHUTDOWN (the service is stopping, or its disk failed), -ENOMEM. */
+ * -EINVAL (count is 0 or over SERVICE_BATCH_COUNT_MAX), -EAGAIN (the queue is full; when it has drained,
+ * service_ready's callback is called), -ESHUTDOWN (the service is stopping, or its disk failed), -ENOMEM. */
 int service_append(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
                    uint32_t count, service_append_cb cb, void *arg);
 
@@ -79,8 +80,8 @@ struct service_read {
 	uint64_t offset;
 	uint64_t position; /* counted from the log's very first record, trimmed ones too */
 	uint32_t size;     /* up to SERVICE_READ_SIZE_MAX */
-	/* The answer. Only committed records are seen: -ENOENT past them (a stream gives 0 bytes), -ESTALE below the first
-	 * kept, -EIO where the bytes fail their checksum, -ENOMEM. */
+	/* The answer. Only committed records are seen: -ENOENT past them (a stream gives 0 bytes), -ESTALE below the
+	 * first kept, -EIO where the bytes fail their checksum, -ENOMEM. */
 	int status;
 	struct service_record record;
 	const void *data; /* borrowed until service_read_end */
@@ -114,7 +115,9 @@ struct service_state {
 };
 void service_state(struct service *service, struct service_state *state);
 
+/* What a member is to the cluster: it votes; it has the log and does not vote; it has neither. */
 enum service_role { SERVICE_VOTER, SERVICE_STANDBY, SERVICE_SPARE };
+/* What a member is doing now. */
 enum service_member_state { SERVICE_LEADER, SERVICE_FOLLOWER, SERVICE_CANDIDATE, SERVICE_UNREACHABLE };
 
 struct service_member {
@@ -135,6 +138,8 @@ const char *service_member_state_name(enum service_member_state state);
 
 /* ---- Implement ---- */
 
+/* What an implementation provides: the calls above, whose common checks are made, and cb and arg set, before it is
+ * called. */
 struct service_ops {
 	int (*append)(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
 	              uint32_t count);
