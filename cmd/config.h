@@ -24,8 +24,9 @@ struct config {
 /* Reads the file. Errors: the file system's; -EFBIG past CONFIG_FILE_SIZE_MAX; and as config_parse. */
 int config_load(struct config *config, const char *path, struct clog_error *err);
 
-/* Takes the text of a file; path is for the sentences. Returns -EINVAL, with a sentence that names the file, the line and
- * the key, for what is not YAML, an unknown or repeated key, a value of another type, an empty or too long one; -ENOMEM. */
+/* Takes the text of a file; path is for the sentences. Returns -EINVAL, with a sentence that names the file, the line
+ * and the key, for what is not YAML, an unknown or repeated key, a value of another type, an empty or too long one;
+ * -ENOMEM. */
 int config_parse(struct config *config, const char *path, const char *text, size_t size, struct clog_error *err);
 
 #endif

@@ -19,8 +19,8 @@ static size_t cut_name(char *path, size_t size)
 	return size;
 }
 
-/* The folder's true path, which the caller frees. Of what is not there, the names in the true path of the deepest folder
- * that is. NULL, with errno, when it cannot be told. */
+/* The folder's true path, which the caller frees. Of what is not there, the names in the true path of the deepest
+ * folder that is. NULL, with errno, when it cannot be told. */
 static char *resolve(const char *path)
 {
 	char *const there = strdup(path);

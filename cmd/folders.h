@@ -4,9 +4,9 @@
 
 struct clog_error;
 
-/* Refuses, with -EINVAL and a sentence, a mount folder that is the data folder, or in it, or around it: the member would
- * wait for itself. Links are followed; the folders need not be there. Other errors are the file
- * system's. Blocks. */
+/* Refuses, with -EINVAL and a sentence, a mount folder that is the data folder, or in it, or around it: the member
+ * would wait for itself. Links are followed; the folders need not be there. Other errors are the file system's.
+ * Blocks. */
 int folders_check(const char *data, const char *mount, struct clog_error *err);
 
 #endif

@@ -25,14 +25,14 @@ struct options {
 /* Gives the value of a variable of the environment, or NULL. */
 typedef const char *(*options_lookup_cb)(const char *variable, void *arg);
 
-/* Merges, for each option, in falling precedence: the command line, the environment, the configuration file, the default.
- * An empty variable is as good as none. Returns -EINVAL with a sentence that names what is wrong and where it was said,
- * or config_load's errors. Uses getopt_long, so one thread at a time. */
+/* Merges, for each option, in falling precedence: the command line, the environment, the configuration file, the
+ * default. An empty variable is as good as none. Returns -EINVAL with a sentence that names what is wrong and where it
+ * was said, or config_load's errors. Uses getopt_long, so one thread at a time. */
 int options_read(struct options *options, int argc, char *argv[], options_lookup_cb lookup, void *arg,
                  struct clog_error *err);
 
-/* Gives the name that a member takes from its host's: the first label. -EINVAL, with a sentence, when that is no name for
- * a member. */
+/* Gives the name that a member takes from its host's: the first label. -EINVAL, with a sentence, when that is no name
+ * for a member. */
 int options_host_name(const char *host, char name[static CONFIG_NAME_SIZE], struct clog_error *err);
 
 /* Gives the options as lines of a configuration file that says the same, which the caller frees; NULL without memory.

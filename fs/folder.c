@@ -162,9 +162,9 @@ static void unguard(struct folder *folder)
 	close(fd);
 }
 
-/* In a mount namespace of its own the thread takes the mount off and removes the folder: the kernel then takes the mount
- * off everywhere, in the same stroke. So there is no moment at which the folder is there and nothing is mounted on it, in
- * which an append would make a plain file. It needs to be root. */
+/* In a mount namespace of its own the thread takes the mount off and removes the folder: the kernel then takes the
+ * mount off everywhere, in the same stroke. So there is no moment at which the folder is there and nothing is mounted
+ * on it, in which an append would make a plain file. It needs to be root. */
 static void *remove_mounted(void *path)
 {
 	bool apart = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;

@@ -102,7 +102,8 @@ static size_t sequence_size(const unsigned char *text)
 	if ((size == 3 && point < 0x800) || (size == 4 && point < 0x10000) || point > 0x10ffff ||
 	    (point >= 0xd800 && point <= 0xdfff))
 		return 0;
-	/* Well-formed, but a terminal or a viewer obeys them: C1 controls, separators of lines, changes of direction. */
+	/* Well-formed, but a terminal or a viewer obeys them: C1 controls, separators of lines, changes of
+	 * direction. */
 	if (point < 0xa0 || (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069))
 		return 0;
 	return size;
@@ -202,7 +203,8 @@ void observe_event_fields(enum observe_level level, const char *event, const str
 	FILE *stream = atomic_load(&output);
 	if (stream == NULL)
 		stream = stderr;
-	/* One piece under the stream's lock and out at once. Where events can not be written there is nowhere to say so. */
+	/* One piece under the stream's lock and out at once. Where events can not be written there is nowhere to say
+	 * so. */
 	flockfile(stream);
 	fwrite(line, 1, size, stream);
 	fflush(stream);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* How much an event matters, least first. */
 enum observe_level { OBSERVE_DEBUG, OBSERVE_INFO, OBSERVE_WARNING, OBSERVE_ERROR };
 
 /* A key with its value: text when text is not NULL, else number. Keys are literals of [a-z_]. */
@@ -22,7 +23,8 @@ struct observe_field {
 #define OBSERVE_NUMBER(name, value) ((struct observe_field){.key = (name), .number = (value)})
 
 /* Sends one line. Values are quoted and control bytes escaped, so that nothing written by a user forges a line. */
-void observe_event_fields(enum observe_level level, const char *event, const struct observe_field *fields, size_t count);
+void observe_event_fields(enum observe_level level, const char *event, const struct observe_field *fields,
+                          size_t count);
 
 /* observe_event(OBSERVE_INFO, "mounted", OBSERVE_TEXT("folder", path)): at least one field. */
 #define observe_event(level, event, ...)                                                                               \

@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-/* The working folder of each test is a fresh one with the folder "there", the folder "there/in", and "link" to "there". */
+/* The working folder of each test is a fresh one with the folder "there", the folder "there/in", and "link" to
+ * "there". */
 static char folder[64];
 
 static int enter_folder(void **state)

@@ -46,7 +46,8 @@ int mounted_setup_unmounted(void **state);
 int mounted_start(struct mounted *m, const struct fs_options *options);
 /* Asks the server: 'r' to answer what is held, 'g' to call service_ready's callback, 'u' to unmount and end. */
 void mounted_command(struct mounted *m, char command);
-/* Waits for a report of the server: 'g' it has done 'g', 'e' ended was called, 'd' the unmount is done. Anything else, or none, fails. */
+/* Waits for a report of the server: 'g' it has done 'g', 'e' ended was called, 'd' the unmount is done. Anything else,
+ * or none, fails. */
 void mounted_expect(struct mounted *m, char report);
 /* Waits until the server has ended; the test fails unless it did so with status 0. */
 void mounted_join(struct mounted *m);

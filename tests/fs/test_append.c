@@ -263,12 +263,14 @@ static void its_mode_and_owner_stay(void **state)
 	assert_int_equal(chown(at(m, "log/append"), geteuid(), getegid()), 0);
 }
 
-static void preallocating_is_not_supported_and_may_be_tried_again(void **state)
+static void preallocating_is_forbidden_and_the_c_library_does_not_write_zeros_instead(void **state)
 {
 	struct mounted *m = *state;
 	int fd = open_at(m, "log/append", O_WRONLY);
-	assert_int_equal(ERRNO(fallocate(fd, 0, 0, 100)), EOPNOTSUPP);
-	assert_int_equal(ERRNO(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 100)), EOPNOTSUPP);
+	assert_int_equal(ERRNO(fallocate(fd, 0, 0, 100)), EPERM);
+	assert_int_equal(ERRNO(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 100)), EPERM);
+	assert_int_equal(posix_fallocate(fd, 0, 8192), EPERM);
+	assert_int_equal(m->fake->count, 0);
 	close(fd);
 }
 
@@ -300,7 +302,7 @@ int main(void)
 		TEST(a_failure_is_the_answer_of_the_write),
 		TEST(truncating_and_touching_change_nothing),
 		TEST(its_mode_and_owner_stay),
-		TEST(preallocating_is_not_supported_and_may_be_tried_again),
+		TEST(preallocating_is_forbidden_and_the_c_library_does_not_write_zeros_instead),
 		TEST(it_is_always_ready_to_be_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
