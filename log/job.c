@@ -281,6 +281,8 @@ int log_sync(struct log *log, struct clog_error *err)
 {
 	if (log->failure.code != 0)
 		return log_failure(log, err);
+	if (log->write != NULL)
+		return clog_error_set(err, -EBUSY, "%s: a job is writing", log->path);
 	for (;;) {
 		struct log_job *job;
 		int rc = log_write_begin(log, false, &job);

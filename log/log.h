@@ -223,7 +223,8 @@ void log_job_run(struct log_job *job);
  * job's error, with its sentence in err. Of a job that writes, and of a chore that deletes what was trimmed, it is
  * final (see the top); of other chores it is not: the log works on without. */
 int log_job_end(struct log *log, struct log_job *job, struct clog_error *err);
-/* Writes and syncs all that was appended, in the calling thread: begin, run and end until nothing is left. */
+/* Writes and syncs all that was appended, in the calling thread: begin, run and end until nothing is left. -EBUSY while a
+ * job that writes is out; other errors as those of log_job_end. */
 int log_sync(struct log *log, struct clog_error *err);
 /* Cuts the tail: the entry and all after it are gone, as if they had never been appended. In memory at once (it may
  * read a header and an index); gives in *job what has to be done on the disk before the next write job, or NULL. No job
@@ -252,9 +253,8 @@ struct log_stat {
 };
 /* Gives it. */
 void log_stat(const struct log *log, struct log_stat *stat);
-/* Gives the state of the log just after an entry as log_tail does for the last (but for time_ns and chain, which are
- * 0): entry, term, next_offset, stream_size. Only for entries not yet durable and the last durable one: -ENOENT
- * else. */
+/* Gives the log's end just after an entry, as log_tail does for the last. Only for entries not yet durable and the last
+ * durable one: -ENOENT else. */
 int log_after(const struct log *log, uint64_t entry, struct log_tail *tail);
 /* The last entry of type LOG_CONFIGURATION at or below an entry; 0 when there is none. */
 uint64_t log_configuration(const struct log *log, uint64_t entry);

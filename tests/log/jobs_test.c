@@ -224,6 +224,20 @@ static void what_a_chore_made_is_durable(void **state)
 	assert_true(memory_disk_hash(disk) == hash);
 }
 
+static void a_sync_while_a_job_writes_says_so(void **state)
+{
+	struct log_job *job;
+	struct clog_error err = {0};
+	const uint32_t size = 50;
+	script_append(log_under_test, &model, script_frame(log_under_test, &dice, 1, &size, 1));
+	assert_int_equal(log_write_begin(log_under_test, false, &job), 0);
+	assert_int_equal(log_sync(log_under_test, &err), -EBUSY);
+	assert_true(err.text[0] != '\0');
+	log_job_run(job);
+	end_job(job);
+	assert_int_equal(log_sync(log_under_test, NULL), 0);
+}
+
 /* On a full disk the zeros of a segment that could not be prepared would be in the way of what is worth keeping. */
 static void a_segment_half_prepared_is_removed(void **state)
 {
@@ -399,6 +413,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_chore_that_failed_is_tried_again_with_the_next_segment, set_up,
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(what_a_chore_made_is_durable, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_sync_while_a_job_writes_says_so, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_segment_half_prepared_is_removed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_chore_and_a_write_may_meet_at_any_moment, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(jobs_and_reads_run_on_other_threads, set_up_files, tear_down_files),
