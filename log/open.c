@@ -336,7 +336,7 @@ static int open_last(struct log *log, struct log_segment *segment, struct clog_e
 	if (rc == 0)
 		rc = store_read_mark(log->disk, segment->handle, &segment->mark, &mark);
 	if (rc == -EBADMSG)
-		return corrupt(err, path, "neither slot of its durable mark is valid");
+		return corrupt(err, path, "its durable mark is not valid");
 	if (rc != 0)
 		return failed(err, path, rc);
 	struct recovery recovery = {.handle = segment->handle,

@@ -73,7 +73,8 @@ int store_read_mark(struct log_disk *disk, int handle, struct log_cell *cell, st
 		return rc == -ENODATA ? -EBADMSG : rc;
 	tail_decode(value, &mark->tail);
 	mark->position = take_u64(value + TAIL_SIZE);
-	return 0;
+	/* Its checksum is right, but no frame can end there: it is not one that was written here. */
+	return mark->position < STORE_FRAMES || mark->position % FRAME_ALIGN != 0 ? -EBADMSG : 0;
 }
 
 int store_write_mark(struct log_disk *disk, int handle, struct log_cell *cell, const struct store_mark *mark)

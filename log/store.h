@@ -24,6 +24,7 @@ void store_encode_page(unsigned char page[STORE_FRAMES], const struct log_tail *
 /* Reads and checks the head: base. -EBADMSG, -EPROTONOSUPPORT for a newer version, or the disk's error. */
 int store_read_head(struct log_disk *disk, int handle, struct log_tail *base);
 
+/* -EBADMSG when neither slot is valid, or the newer one is of a place where no frame can end. */
 int store_read_mark(struct log_disk *disk, int handle, struct log_cell *cell, struct store_mark *mark);
 int store_write_mark(struct log_disk *disk, int handle, struct log_cell *cell, const struct store_mark *mark);
 

@@ -54,10 +54,10 @@ static void save_stores(struct memory_disk *disk)
 	free(store);
 }
 
-/* A mark that tells of bytes in the stream and of no record that they could be in. */
-static void save_bytes_of_no_record(struct memory_disk *disk)
+/* A store without frames, whose mark tells of three. */
+static void save_mark(struct memory_disk *disk, const char *name, uint64_t stream_size, uint64_t position)
 {
-	const uint64_t entry = 3, stream_size = 100, position = 4096 + 600;
+	const uint64_t entry = 3;
 	size_t size;
 	unsigned char *store = copy_of(disk, TWO_SEGMENTS_STORE, &size);
 	memset(store + 4096, 0, 600);
@@ -67,7 +67,7 @@ static void save_bytes_of_no_record(struct memory_disk *disk)
 		memcpy(value + 24, &stream_size, sizeof stream_size);
 		memcpy(value + 48, &position, sizeof position);
 	}
-	save("fuzz_log_open", "bytes_of_no_record", 1, store, 4096 + 600);
+	save("fuzz_log_open", name, 1, store, 4096 + 601);
 	free(store);
 }
 
@@ -106,7 +106,10 @@ int main(int argc, char **argv)
 	folder = argv[1];
 	struct memory_disk *disk = two_segments_create(&model);
 	save_stores(disk);
-	save_bytes_of_no_record(disk);
+	/* Bytes in the stream, and no record that they could be in; ends where no frame can end. */
+	save_mark(disk, "bytes_of_no_record", 100, 4096 + 600);
+	save_mark(disk, "mark_at_zero", 0, 0);
+	save_mark(disk, "mark_between", 0, 4096 + 601);
 	save_indexes(disk);
 	save_cells(disk);
 	memory_disk_destroy(disk);
