@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 /* What an append counts for in the queue besides its bytes: its records' headers. */
@@ -15,20 +16,22 @@ static struct cluster *of(struct service *service)
 	return (struct cluster *)service;
 }
 
-static void list_init(struct batch_list *list)
+/* ---- Lists of batches ---- */
+
+void list_init(struct batch_list *list)
 {
 	list->first = NULL;
 	list->last = &list->first;
 }
 
-static void list_add(struct batch_list *list, struct batch *batch)
+void list_add(struct batch_list *list, struct batch *batch)
 {
 	batch->next = NULL;
 	*list->last = batch;
 	list->last = &batch->next;
 }
 
-static struct batch *list_take(struct batch_list *list)
+struct batch *list_take(struct batch_list *list)
 {
 	struct batch *batch = list->first;
 	list->first = batch->next;
@@ -37,13 +40,28 @@ static struct batch *list_take(struct batch_list *list)
 	return batch;
 }
 
-void append_init(struct cluster *cluster)
+void list_prepend(struct batch_list *list, struct batch_list *more)
 {
-	list_init(&cluster->waiting);
-	list_init(&cluster->proposed);
+	if (more->first == NULL)
+		return;
+	*more->last = list->first;
+	if (list->first == NULL)
+		list->last = more->last;
+	list->first = more->first;
+	list_init(more);
 }
 
-static struct batch *batch_create(void)
+/* ---- Batches ---- */
+
+void append_init(struct cluster *cluster)
+{
+	struct batch_list *const lists[] = {&cluster->waiting, &cluster->sent,          &cluster->proposed,
+	                                    &cluster->settled, &cluster->echo.doubtful, &cluster->echo.doubtful_next};
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+		list_init(lists[i]);
+}
+
+struct batch *batch_create(void)
 {
 	struct batch *batch = calloc(1, sizeof *batch);
 	if (batch == NULL)
@@ -53,24 +71,40 @@ static struct batch *batch_create(void)
 		return NULL;
 	}
 	batch->last = &batch->first;
+	batch->expected = SERVICE_ANYWHERE;
 	return batch;
 }
 
-static void batch_destroy(struct batch *batch)
+void batch_destroy(struct batch *batch)
 {
 	log_frame_unref(batch->frame);
 	free(batch);
 }
 
+static struct batch *last_waiting(struct cluster *cluster)
+{
+	if (cluster->waiting.first == NULL)
+		return NULL;
+	/* The list's end is the last one's member `next`. */
+	return (struct batch *)((char *)cluster->waiting.last - offsetof(struct batch, next));
+}
+
+/* Whether more may go into a batch: it is this member's own, plain, and was never given away. */
+static bool is_open(const struct batch *batch)
+{
+	return batch->origin == 0 && batch->expected == SERVICE_ANYWHERE && !batch->sent && !batch->closed &&
+	       batch->session == 0;
+}
+
 /* The batch that is open, unless it has enough, or cannot take that much more; else a new one. An empty one is as good
  * as new: those who ask for more than any can take leave no more than one behind. */
-static struct batch *open_batch(struct cluster *cluster, size_t size, uint32_t count)
+static struct batch *open_batch(struct cluster *cluster, uint64_t expected, size_t size, uint32_t count)
 {
-	struct batch *batch = cluster->waiting.first;
-	while (batch != NULL && batch->next != NULL)
-		batch = batch->next;
-	if (batch != NULL && (batch->append_count == 0 || (log_frame_data_size(batch->frame) < CLUSTER_BATCH_SIZE &&
-	                                                   log_frame_fits(batch->frame, size, count))))
+	struct batch *batch = last_waiting(cluster);
+	if (batch != NULL && is_open(batch) &&
+	    (batch->append_count == 0 ||
+	     (expected == SERVICE_ANYWHERE && log_frame_data_size(batch->frame) < CLUSTER_BATCH_SIZE &&
+	      log_frame_fits(batch->frame, size, count))))
 		return batch;
 	batch = batch_create();
 	if (batch != NULL)
@@ -97,7 +131,7 @@ int append_op(struct service *service, struct service_append *append, const void
 	if (cluster->queue_count >= CLUSTER_QUEUE_COUNT_MAX ||
 	    (cluster->queue_count > 0 && cluster->queue_size + counted > CLUSTER_QUEUE_SIZE_MAX))
 		return refused(-EAGAIN);
-	struct batch *batch = open_batch(cluster, size, count);
+	struct batch *batch = open_batch(cluster, append->expected, size, count);
 	if (batch == NULL)
 		return refused(-ENOMEM);
 	append->place = log_frame_count(batch->frame);
@@ -107,7 +141,12 @@ int append_op(struct service *service, struct service_append *append, const void
 		return refused(rc == -ENOBUFS ? -EMSGSIZE : rc);
 	append->count = count;
 	append->begun_ns = cluster->host->time_ns(cluster->host);
+	append->deadline = cluster_now(cluster) + cluster->deadline_ms;
 	append->next = NULL;
+	if (batch->append_count == 0) {
+		batch->deadline = append->deadline;
+		batch->expected = append->expected;
+	}
 	*batch->last = append;
 	batch->last = &append->next;
 	batch->append_count++;
@@ -127,7 +166,131 @@ void append_ready_op(struct service *service, void (*cb)(void *arg), void *arg)
 	cluster->host->wake_soon(cluster->host);
 }
 
-static int propose(struct cluster *cluster, struct batch *batch, struct clog_error *err)
+/* ---- Proposing ---- */
+
+/* What the disk has no room for is refused, before it becomes an entry. */
+static bool has_room(struct cluster *cluster, uint32_t size)
+{
+	if (log_room(cluster->log, size) != -ENOSPC)
+		return !members_full(cluster);
+	/* There may be room again by the next time. */
+	log_chore_retry(cluster->log);
+	return false;
+}
+
+/* Decides a batch that needs no entry of its own. True when it was. */
+static bool decide(struct cluster *cluster, struct batch *batch, uint64_t next_offset)
+{
+	struct machine_result result;
+	struct log_tail tail;
+	log_tail(cluster->log, &tail);
+	if (batch->session != 0) {
+		switch (machine_find(&cluster->machine, batch->session, batch->sequence, log_frame_count(batch->frame),
+		                     &result)) {
+		case MACHINE_NEW:
+			break;
+		case MACHINE_KNOWN:
+			append_settle(cluster, batch, 0, result.entry, result.offset);
+			return true;
+		case MACHINE_UNKNOWN:
+			forward_session_ended(cluster, batch->session);
+			append_settle(cluster, batch, -ETIMEDOUT, 0, 0);
+			return true;
+		case MACHINE_INVALID:
+			append_settle(cluster, batch, -EINVAL, 0, 0);
+			return true;
+		}
+	}
+	if (batch->expected == SERVICE_ANYWHERE || batch->expected == next_offset)
+		return false;
+	/* Taken: told once that record is committed. Ahead: told once it is sure that this log is the newest. */
+	if (batch->expected < next_offset)
+		append_settle(cluster, batch, -EEXIST, tail.entry, 0);
+	else
+		echo_doubt(cluster, batch);
+	return true;
+}
+
+/* The batches that go into one frame. */
+struct gathering {
+	struct batch_list batches;
+	size_t data_size, frame_size;
+	uint32_t count;
+};
+
+/* Whether one more batch goes into the frame. */
+static bool fits(const struct gathering *gathering, const struct batch *batch)
+{
+	if (gathering->batches.first == NULL)
+		return true;
+	return gathering->data_size + log_frame_data_size(batch->frame) <= CLUSTER_BATCH_SIZE &&
+	       gathering->frame_size + log_frame_size(batch->frame) <= LOG_FRAME_SIZE_MAX / 2;
+}
+
+/* Whether a batch has numbers of one that is gathered: no right sender makes such. */
+static bool overlaps(const struct gathering *gathering, const struct batch *batch)
+{
+	for (const struct batch *other = gathering->batches.first; other != NULL; other = other->next) {
+		uint32_t count = log_frame_count(batch->frame), other_count = log_frame_count(other->frame);
+		if (batch->session != 0 && batch->session == other->session &&
+		    batch->sequence < other->sequence + other_count && other->sequence < batch->sequence + count)
+			return true;
+	}
+	return false;
+}
+
+static void gather(struct cluster *cluster, struct gathering *gathering)
+{
+	struct log_tail tail;
+	log_tail(cluster->log, &tail);
+	*gathering = (struct gathering){0};
+	list_init(&gathering->batches);
+	while (cluster->waiting.first != NULL) {
+		struct batch *batch = cluster->waiting.first;
+		if (batch->origin == 0 && batch->append_count == 0) {
+			batch_destroy(list_take(&cluster->waiting));
+			continue;
+		}
+		if (!forward_prepare(cluster, batch) || !fits(gathering, batch))
+			return;
+		list_take(&cluster->waiting);
+		if (overlaps(gathering, batch)) {
+			append_settle(cluster, batch, -EINVAL, 0, 0);
+			continue;
+		}
+		if (decide(cluster, batch, tail.next_offset + gathering->count))
+			continue;
+		gathering->count += log_frame_count(batch->frame);
+		gathering->data_size += log_frame_data_size(batch->frame);
+		gathering->frame_size += log_frame_size(batch->frame);
+		list_add(&gathering->batches, batch);
+	}
+}
+
+/* A batch that goes alone goes as it is, if its frame is still open. */
+static int join_frames(const struct gathering *gathering, struct log_frame **frame)
+{
+	struct batch *first = gathering->batches.first;
+	int rc = 0;
+	if (first->next == NULL && !first->closed) {
+		*frame = log_frame_ref(first->frame);
+	} else {
+		rc = log_frame_create(frame);
+		for (const struct batch *batch = first; rc == 0 && batch != NULL; batch = batch->next)
+			rc = log_frame_add_frame(*frame, batch->frame);
+	}
+	bool sessions = false;
+	for (const struct batch *batch = first; batch != NULL; batch = batch->next)
+		sessions = sessions || batch->session != 0;
+	for (const struct batch *batch = first; rc == 0 && sessions && batch != NULL; batch = batch->next) {
+		const struct log_session row = {
+			.session = batch->session, .sequence = batch->sequence, .count = log_frame_count(batch->frame)};
+		rc = log_frame_add_session(*frame, &row);
+	}
+	return rc;
+}
+
+static int submit(struct cluster *cluster, struct gathering *gathering, struct log_frame *frame)
 {
 	struct log_tail tail;
 	log_tail(cluster->log, &tail);
@@ -137,35 +300,13 @@ static int propose(struct cluster *cluster, struct batch *batch, struct clog_err
 	                            .type = LOG_RECORDS,
 	                            .commit = cluster->commit,
 	                            .time_ns = time_ns > tail.time_ns ? time_ns : tail.time_ns};
-	log_frame_close(batch->frame, &tail, &header);
-	cluster->proposing = batch;
-	int rc = core_submit(cluster->core, cluster->host->now_ms(cluster->host));
+	log_frame_close(frame, &tail, &header);
+	if (gathering->batches.first->frame == frame)
+		gathering->batches.first->closed = true;
+	cluster->proposing = &gathering->batches;
+	int rc = core_submit(cluster->core, cluster_now(cluster), frame);
 	cluster->proposing = NULL;
-	if (rc != 0 && log_failure(cluster->log, err) == 0)
-		clog_error_set(err, rc, "an entry could not be proposed");
 	return rc;
-}
-
-int append_accept(struct cluster *cluster, uint64_t entry)
-{
-	struct batch *batch = cluster->proposing;
-	assert(batch != NULL && log_frame_header(batch->frame)->entry == entry);
-	int rc = log_append(cluster->log, batch->frame, NULL);
-	if (rc != 0)
-		return rc;
-	log_tail(cluster->log, &batch->after);
-	list_add(&cluster->proposed, list_take(&cluster->waiting));
-	return 0;
-}
-
-/* What the disk has no room for is refused, before it becomes an entry. */
-static bool has_room(struct cluster *cluster, const struct batch *batch)
-{
-	if (log_room(cluster->log, log_frame_size(batch->frame)) != -ENOSPC)
-		return true;
-	/* There may be room again by the next time. */
-	log_chore_retry(cluster->log);
-	return false;
 }
 
 static void leave_queue(struct cluster *cluster, const struct batch *batch)
@@ -174,51 +315,117 @@ static void leave_queue(struct cluster *cluster, const struct batch *batch)
 	cluster->queue_size -= batch->size;
 }
 
+static void settle_all(struct cluster *cluster, struct batch_list *list, int status)
+{
+	while (list->first != NULL)
+		append_settle(cluster, list_take(list), status, 0, 0);
+}
+
+static int propose(struct cluster *cluster, struct gathering *gathering)
+{
+	struct log_frame *frame = NULL;
+	if (!has_room(cluster, (uint32_t)gathering->frame_size)) {
+		settle_all(cluster, &gathering->batches, -ENOSPC);
+		return 0;
+	}
+	int rc = join_frames(gathering, &frame);
+	if (rc == -ENOBUFS) {
+		/* Its sender left no room for the row of its session. */
+		log_frame_unref(frame);
+		settle_all(cluster, &gathering->batches, -EMSGSIZE);
+		return 0;
+	}
+	if (rc == 0)
+		rc = submit(cluster, gathering, frame);
+	log_frame_unref(frame);
+	/* Leadership is being handed over. */
+	if (rc == -EHOSTUNREACH)
+		list_prepend(&cluster->waiting, &gathering->batches);
+	return rc;
+}
+
 int append_propose(struct cluster *cluster, struct clog_error *err)
 {
-	struct batch_list refused_batches;
 	int rc = 0;
-	list_init(&refused_batches);
-	while (rc == 0 && cluster->waiting.first != NULL && core_role(cluster->core) == CORE_LEADER) {
-		struct batch *batch = cluster->waiting.first;
-		if (batch->append_count == 0) {
-			batch_destroy(list_take(&cluster->waiting));
-		} else if (!has_room(cluster, batch)) {
-			leave_queue(cluster, batch);
-			observe_add(OBSERVE_REFUSED_APPENDS, batch->append_count);
-			list_add(&refused_batches, list_take(&cluster->waiting));
-		} else {
-			rc = propose(cluster, batch, err);
+	while (rc == 0 && cluster->waiting.first != NULL && cluster_ready(cluster)) {
+		struct gathering gathering;
+		gather(cluster, &gathering);
+		if (gathering.batches.first == NULL)
+			break;
+		rc = propose(cluster, &gathering);
+		if (rc != 0 && rc != -EHOSTUNREACH) {
+			list_prepend(&cluster->proposed, &gathering.batches);
+			if (log_failure(cluster->log, err) == 0)
+				clog_error_set(err, rc, "an entry could not be proposed");
 		}
 	}
-	append_answer(cluster, &refused_batches, -ENOSPC);
-	return rc;
+	return rc == -EHOSTUNREACH ? 0 : rc;
+}
+
+void append_accepted(struct cluster *cluster, const struct log_tail *after)
+{
+	uint64_t count = 0;
+	for (const struct batch *batch = cluster->proposing->first; batch != NULL; batch = batch->next)
+		count += log_frame_count(batch->frame);
+	uint64_t offset = after->next_offset - count;
+	while (cluster->proposing->first != NULL) {
+		struct batch *batch = list_take(cluster->proposing);
+		batch->entry = after->entry;
+		batch->first_offset = offset;
+		batch->sent = true;
+		offset += log_frame_count(batch->frame);
+		list_add(&cluster->proposed, batch);
+	}
+}
+
+/* ---- Answering ---- */
+
+void append_settle(struct cluster *cluster, struct batch *batch, int status, uint64_t entry, uint64_t first_offset)
+{
+	batch->status = status;
+	batch->entry = entry;
+	batch->first_offset = first_offset;
+	list_add(&cluster->settled, batch);
+	cluster->host->wake_soon(cluster->host);
 }
 
 void append_apply(struct cluster *cluster, struct batch_list *done)
 {
+	struct batch_list left;
 	list_init(done);
-	uint64_t durable = log_durable(cluster->log);
-	uint64_t last = cluster->commit < durable ? cluster->commit : durable;
-	while (cluster->proposed.first != NULL && cluster->proposed.first->after.entry <= last) {
+	list_init(&left);
+	while (cluster->proposed.first != NULL && cluster->proposed.first->entry <= cluster->applied.entry) {
 		struct batch *batch = list_take(&cluster->proposed);
-		cluster->applied = batch->after;
 		observe_add(OBSERVE_APPENDED_RECORDS, log_frame_count(batch->frame));
 		observe_add(OBSERVE_APPENDED_BYTES, log_frame_data_size(batch->frame));
 		leave_queue(cluster, batch);
 		list_add(done, batch);
 	}
+	while (cluster->settled.first != NULL) {
+		struct batch *batch = list_take(&cluster->settled);
+		bool ready = batch->entry <= cluster->applied.entry;
+		if (ready)
+			leave_queue(cluster, batch);
+		list_add(ready ? done : &left, batch);
+	}
+	list_prepend(&cluster->settled, &left);
 }
 
 static void answer(struct cluster *cluster, struct batch *batch, int status)
 {
 	uint64_t now_ns = cluster->host->time_ns(cluster->host);
-	uint64_t first_offset = status == 0 ? log_frame_header(batch->frame)->first_offset : 0;
+	if (batch->origin != 0) {
+		const struct message_result result = {
+			.number = batch->number, .status = status, .value = batch->first_offset, .entry = batch->entry};
+		request_answer(cluster, batch->origin, &result);
+	}
+	if (status != 0)
+		observe_add(OBSERVE_REFUSED_APPENDS, batch->append_count);
 	for (struct service_append *append = batch->first, *next; append != NULL; append = next) {
 		/* The callback may free it. */
 		next = append->next;
 		append->status = status;
-		append->first_offset = first_offset + append->place;
+		append->first_offset = status == 0 ? batch->first_offset + append->place : 0;
 		if (status == 0)
 			observe_append_time(now_ns > append->begun_ns ? now_ns - append->begun_ns : 0);
 		append->cb(append, append->arg);
@@ -228,8 +435,93 @@ static void answer(struct cluster *cluster, struct batch *batch, int status)
 
 void append_answer(struct cluster *cluster, struct batch_list *done, int status)
 {
-	while (done->first != NULL)
-		answer(cluster, list_take(done), status);
+	while (done->first != NULL) {
+		struct batch *batch = list_take(done);
+		answer(cluster, batch, status == 0 ? batch->status : status);
+	}
+}
+
+/* ---- When the leader changes, and when time is up ---- */
+
+/* Sorts a list's batches: own ones that may be sent again, or are to wait, to `again`. Of other members' their senders
+ * will think. What has no session can be neither sent again nor called refused. */
+static void sort_out(struct cluster *cluster, struct batch_list *list, struct batch_list *again)
+{
+	struct batch_list left;
+	list_init(&left);
+	list_prepend(&left, list);
+	while (left.first != NULL) {
+		struct batch *batch = list_take(&left);
+		if (batch->origin != 0) {
+			leave_queue(cluster, batch);
+			batch_destroy(batch);
+		} else if (batch->sent && batch->session == 0) {
+			append_settle(cluster, batch, -ETIMEDOUT, 0, 0);
+		} else {
+			list_add(again, batch);
+		}
+	}
+}
+
+/* What was decided here and not yet committed is undecided again. */
+static void unsettle(struct cluster *cluster, struct batch_list *again)
+{
+	struct batch_list left, undecided;
+	list_init(&left);
+	list_init(&undecided);
+	while (cluster->settled.first != NULL) {
+		struct batch *batch = list_take(&cluster->settled);
+		list_add(batch->entry > cluster->commit ? &undecided : &left, batch);
+	}
+	list_prepend(&cluster->settled, &left);
+	sort_out(cluster, &undecided, again);
+}
+
+void append_leader_changed(struct cluster *cluster)
+{
+	struct batch_list again;
+	list_init(&again);
+	sort_out(cluster, &cluster->proposed, &again);
+	unsettle(cluster, &again);
+	sort_out(cluster, &cluster->sent, &again);
+	sort_out(cluster, &cluster->waiting, &again);
+	list_prepend(&cluster->waiting, &again);
+}
+
+static void expire(struct cluster *cluster, struct batch_list *list, uint64_t now_ms, struct batch_list *done)
+{
+	struct batch_list left;
+	list_init(&left);
+	while (list->first != NULL) {
+		struct batch *batch = list_take(list);
+		if (batch->origin != 0 || batch->append_count == 0 || now_ms < batch->deadline) {
+			list_add(&left, batch);
+			continue;
+		}
+		batch->status = batch->sent ? -ETIMEDOUT : -EHOSTUNREACH;
+		leave_queue(cluster, batch);
+		list_add(done, batch);
+	}
+	list_prepend(list, &left);
+}
+
+void append_expire(struct cluster *cluster, uint64_t now_ms)
+{
+	struct batch_list done;
+	struct batch_list *const lists[] = {&cluster->waiting, &cluster->sent,          &cluster->proposed,
+	                                    &cluster->settled, &cluster->echo.doubtful, &cluster->echo.doubtful_next};
+	list_init(&done);
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+		expire(cluster, lists[i], now_ms, &done);
+	append_answer(cluster, &done, 0);
+}
+
+void append_fail_waiting(struct cluster *cluster)
+{
+	while (cluster->waiting.first != NULL) {
+		struct batch *batch = list_take(&cluster->waiting);
+		answer(cluster, batch, batch->sent ? -ECONNABORTED : -ESHUTDOWN);
+	}
 }
 
 bool append_idle(const struct cluster *cluster)

@@ -14,7 +14,7 @@ struct clog_error;
 struct log_disk;
 struct log_job;
 struct log_read;
-struct raft_message;
+struct message;
 struct service;
 struct uv_loop_s;
 struct cluster;
@@ -26,6 +26,11 @@ struct cluster;
 #define CLUSTER_QUEUE_COUNT_MAX (64u << 10) /* appends not yet answered; past it -EAGAIN */
 #define CLUSTER_RESERVE_SIZE (64u << 20)    /* bytes of the disk that appends leave free: past it -ENOSPC */
 #define CLUSTER_IDLE_MS 50                  /* after that long without appends the durable mark is written */
+#define CLUSTER_DEADLINE_MS 10000           /* default; an append that is not committed by then is answered */
+#define CLUSTER_VOTERS_MAX 7                /* members that vote */
+#define CLUSTER_VOTERS 5                    /* default; standbys are made voters up to that many */
+#define CLUSTER_PIECE_SIZE (1u << 20)       /* bytes of frames in one message to a follower, but for one larger frame */
+#define CLUSTER_SEEDS_MAX 16                /* addresses that a new member tries */
 
 /* What a member takes from the machine it runs on. Each call gets the host itself. */
 struct cluster_host {
@@ -44,8 +49,12 @@ struct cluster_host {
 	void (*run_chore)(struct cluster_host *host, struct log_job *job);
 	/* Runs log_read_run(read, true) elsewhere, then cluster_read_done(read) on this thread. */
 	void (*run_read)(struct cluster_host *host, struct log_read *read);
-	/* Sends a message of the core to a member. Copied before it returns. May be lost. */
-	void (*send)(struct cluster_host *host, uint64_t member, const struct raft_message *message);
+	/* Sends a message (message.h) to a member: by its id, and where that is not known, 0, by its address. Copied before
+	 * it returns. May be lost. */
+	void (*send)(struct cluster_host *host, uint64_t member, const char *address, const struct message *message);
+	/* Whether more can be sent to the member now: false while much is on its way there already. When that has
+	 * changed, the host calls cluster_writable. Messages that are small are sent regardless. */
+	bool (*writable)(struct cluster_host *host, uint64_t member);
 	/* The member cannot go on: its disk failed, or its log is not what it must be. Called once. The sentence is
 	 * borrowed for the call. */
 	void (*fail)(struct cluster_host *host, int status, const char *sentence);
@@ -62,6 +71,12 @@ struct cluster_options {
 	uint32_t segment_size; /* bytes; 0 means the log's default */
 	uint32_t heartbeat_ms; /* 0 means CLUSTER_HEARTBEAT_MS */
 	uint32_t election_ms;  /* 0 means CLUSTER_ELECTION_MS */
+	uint32_t deadline_ms;  /* 0 means CLUSTER_DEADLINE_MS */
+	uint32_t voters;       /* 0 means CLUSTER_VOTERS; the leader's counts */
+	const char *address;   /* HOST:PORT where the other members reach this one; NULL: they cannot */
+	/* A new member joins the cluster that is found at these addresses; none: it is a cluster of its own. Copied. */
+	const char *const *seeds;
+	size_t seed_count;
 };
 
 /* Opens the member in a data folder; an empty folder bootstraps a cluster of one. Takes the folder's lock: -EBUSY when
@@ -88,6 +103,10 @@ void cluster_timeout(struct cluster *cluster);
 void cluster_turn(struct cluster *cluster);
 void cluster_job_done(struct cluster *cluster, struct log_job *job);
 void cluster_read_done(struct cluster *cluster, struct log_read *read);
+/* A message has come. It is borrowed for the call. */
+void cluster_receive(struct cluster *cluster, const struct message *message);
+/* More can be sent to the member. */
+void cluster_writable(struct cluster *cluster, uint64_t member);
 
 /* ---- The host on a libuv loop ---- */
 

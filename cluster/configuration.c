@@ -1,5 +1,5 @@
 /* Bytes, little-endian: a version (1) and the count of members, four bytes each; then of each member its id in eight,
- * its role in four, the sizes of its name and of its address in two each, and these two without NUL. */
+ * its role in four (PINNED added where it is), the sizes of its name and of its address in two each, and these two without NUL. */
 #include "cluster/configuration.h"
 
 #include "cluster/identity.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define VERSION 1u
+#define PINNED 256u
 
 struct head {
 	uint32_t version;
@@ -37,7 +38,7 @@ size_t configuration_encode(const struct service_member *members, size_t count,
 		const struct service_member *member = &members[i];
 		size_t name_size = strlen(member->name), address_size = strlen(member->address);
 		struct row row = {.id = htole64(member->id),
-		                  .role = htole32(member->role),
+		                  .role = htole32(member->role | (member->pinned ? PINNED : 0)),
 		                  .name_size = htole16((uint16_t)name_size),
 		                  .address_size = htole16((uint16_t)address_size)};
 		memcpy(at, &row, sizeof row);
@@ -56,11 +57,12 @@ static size_t take(const unsigned char *at, size_t left, struct service_member *
 		return 0;
 	memcpy(&row, at, sizeof row);
 	size_t name_size = le16toh(row.name_size), address_size = le16toh(row.address_size);
-	uint32_t role = le32toh(row.role);
+	uint32_t role = le32toh(row.role) & ~PINNED;
+	bool pinned = (le32toh(row.role) & PINNED) != 0;
 	if (name_size >= SERVICE_NAME_SIZE || address_size >= SERVICE_ADDRESS_SIZE || role > SERVICE_SPARE ||
 	    left - sizeof row < name_size + address_size)
 		return 0;
-	*member = (struct service_member){.id = le64toh(row.id), .role = (enum service_role)role};
+	*member = (struct service_member){.id = le64toh(row.id), .role = (enum service_role)role, .pinned = pinned};
 	memcpy(member->name, at + sizeof row, name_size);
 	memcpy(member->address, at + sizeof row + name_size, address_size);
 	bool whole = strlen(member->name) == name_size && strlen(member->address) == address_size;

@@ -18,6 +18,7 @@ struct identity_value {
 struct vote_value {
 	uint64_t term;
 	uint64_t vote;
+	uint64_t has_log;
 };
 
 bool identity_name_ok(const char *name)
@@ -76,13 +77,15 @@ int vote_load(struct vote *vote, struct log_disk *disk, const char *data, struct
 		return rc;
 	vote->term = le64toh(value.term);
 	vote->vote = le64toh(value.vote);
+	vote->has_log = value.has_log != 0;
 	return 0;
 }
 
 int vote_save(struct vote *vote, struct log_disk *disk, const char *data, struct clog_error *err)
 {
 	char path[PATH_MAX];
-	struct vote_value value = {.term = htole64(vote->term), .vote = htole64(vote->vote)};
+	struct vote_value value = {
+		.term = htole64(vote->term), .vote = htole64(vote->vote), .has_log = htole64(vote->has_log)};
 	int rc = path_of(path, data, "vote", err);
 	return rc == 0 ? log_cell_save(disk, data, path, &vote->cell, &value, sizeof value, err) : rc;
 }

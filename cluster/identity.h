@@ -24,6 +24,7 @@ struct vote {
 	struct log_cell cell;
 	uint64_t term;
 	uint64_t vote; /* a member's id, 0 for none */
+	bool has_log;  /* it has had entries: an empty log is a lost one */
 };
 
 /* Reads the file "vote" of a data folder. Errors as above. */

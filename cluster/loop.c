@@ -199,8 +199,13 @@ static void loop_run_read(struct cluster_host *host, struct log_read *read)
 }
 
 /* A cluster of one has nobody to talk to. */
-static void loop_send(struct cluster_host *host, uint64_t member, const struct raft_message *message)
+static void loop_send(struct cluster_host *host, uint64_t member, const char *address, const struct message *message)
 {
+}
+
+static bool loop_writable(struct cluster_host *host, uint64_t member)
+{
+	return true;
 }
 
 static void loop_fail(struct cluster_host *host, int status, const char *sentence)
@@ -258,6 +263,7 @@ int cluster_loop_create(struct cluster_loop **host, struct uv_loop_s *uv_loop,
 	                                   .run_chore = loop_run_chore,
 	                                   .run_read = loop_run_read,
 	                                   .send = loop_send,
+	                                   .writable = loop_writable,
 	                                   .fail = loop_fail,
 	                                   .random = loop_random};
 	loop->loop = uv_loop;

@@ -1,4 +1,13 @@
+/* Who is in the cluster. Members change one at a time, and the next change waits until the one before is committed. A
+ * new member begins as a standby: it gets the log and does not vote. Once it has caught up the leader makes it a voter, as
+ * long as there are fewer than are wanted. */
 #include "cluster/state.h"
+
+#include "cluster/configuration.h"
+#include "observe/observe.h"
+
+#include <errno.h>
+#include <string.h>
 
 void state_op(struct service *service, struct service_state *state)
 {
@@ -18,27 +27,306 @@ void state_op(struct service *service, struct service_state *state)
 	                                .failure = cluster->failure};
 }
 
-/* What this member is: of another it could only tell what messages say. */
-static void tell_self(const struct cluster *cluster, struct service_member *member)
+static void tell_self(const struct cluster *cluster, const struct log_tail *tail, struct service_member *member)
 {
 	static const enum service_member_state states[] = {[CORE_FOLLOWER] = SERVICE_FOLLOWER,
 	                                                   [CORE_CANDIDATE] = SERVICE_CANDIDATE,
 	                                                   [CORE_LEADER] = SERVICE_LEADER};
-	struct log_tail tail;
-	log_tail(cluster->log, &tail);
 	member->state = cluster->started ? states[core_role(cluster->core)] : SERVICE_FOLLOWER;
 	member->match = log_durable(cluster->log);
-	member->lag = tail.entry - member->match;
+	member->lag = tail->entry - member->match;
+}
+
+/* Of another one: what messages tell, and, to a leader, what it has. */
+static void tell_other(const struct cluster *cluster, const struct log_tail *tail, struct service_member *member)
+{
+	member->state = SERVICE_UNREACHABLE;
+	if (!cluster->started || !peer_heard(cluster, member->id))
+		return;
+	member->state = core_leader(cluster->core) == member->id ? SERVICE_LEADER : SERVICE_FOLLOWER;
+	member->match = core_match(cluster->core, member->id);
+	member->lag = member->match < tail->entry ? tail->entry - member->match : 0;
 }
 
 size_t members_op(struct service *service, struct service_member *members, size_t capacity)
 {
 	const struct cluster *cluster = (const struct cluster *)service;
-	for (size_t i = 0; i < cluster->member_count && i < capacity; i++) {
-		members[i] = cluster->members[i];
-		members[i].state = SERVICE_UNREACHABLE;
+	const struct machine_members *all = &cluster->machine.members;
+	struct log_tail tail;
+	log_tail(cluster->log, &tail);
+	for (size_t i = 0; i < all->count && i < capacity; i++) {
+		members[i] = all->members[i];
 		if (members[i].id == cluster->identity.id)
-			tell_self(cluster, &members[i]);
+			tell_self(cluster, &tail, &members[i]);
+		else
+			tell_other(cluster, &tail, &members[i]);
 	}
-	return cluster->member_count;
+	return all->count;
+}
+
+size_t member_index(const struct cluster *cluster, uint64_t id)
+{
+	const struct machine_members *members = &cluster->machine.members;
+	size_t i = 0;
+	while (i < members->count && members->members[i].id != id)
+		i++;
+	return i;
+}
+
+static size_t voters_of(const struct machine_members *members)
+{
+	size_t voters = 0;
+	for (size_t i = 0; i < members->count; i++)
+		voters += members->members[i].role == SERVICE_VOTER;
+	return voters;
+}
+
+bool members_full(const struct cluster *cluster)
+{
+	const struct machine_members *members = &cluster->machine.members;
+	size_t full = 0;
+	for (size_t i = 0; i < cluster->peer_count; i++) {
+		size_t k = member_index(cluster, cluster->peers[i].id);
+		full += cluster->peers[i].full && k < members->count && members->members[k].role == SERVICE_VOTER;
+	}
+	size_t voters = voters_of(members);
+	return full > 0 && full >= voters - voters / 2;
+}
+
+/* ---- Changes, at the leader ---- */
+
+static int propose(struct cluster *cluster, const struct machine_members *members, uint64_t *entry)
+{
+	unsigned char data[CONFIGURATION_SIZE_MAX];
+	struct log_tail tail;
+	/* With each other change libraft would be asked in vain. */
+	if (!core_settled(cluster->core))
+		return -EBUSY;
+	log_tail(cluster->log, &tail);
+	size_t size = configuration_encode(members->members, members->count, data);
+	int rc = entries_propose(cluster, LOG_CONFIGURATION, data, size);
+	if (rc == 0)
+		*entry = tail.entry + 1;
+	return rc;
+}
+
+static int propose_without(struct cluster *cluster, size_t i, uint64_t *entry)
+{
+	struct machine_members members = cluster->machine.members;
+	uint64_t id = members.members[i].id;
+	if (members.members[i].role == SERVICE_VOTER && voters_of(&members) == 1)
+		return -EBUSY;
+	members.count--;
+	memmove(&members.members[i], &members.members[i + 1], (members.count - i) * sizeof members.members[0]);
+	int rc = propose(cluster, &members, entry);
+	if (rc == 0)
+		observe_event(OBSERVE_INFO, "member_removing", OBSERVE_NUMBER("member", id));
+	return rc;
+}
+
+/* A member of that name that cannot be reached makes room for the new one of that name; then that one asks again. */
+static int replace(struct cluster *cluster, size_t i, uint64_t *entry)
+{
+	const struct service_member *old = &cluster->machine.members.members[i];
+	if (old->id == cluster->identity.id || peer_heard(cluster, old->id))
+		return -EEXIST;
+	int rc = propose_without(cluster, i, entry);
+	return rc == 0 ? -EAGAIN : rc;
+}
+
+int member_join(struct cluster *cluster, const struct message *message, uint64_t *entry)
+{
+	struct machine_members members = cluster->machine.members;
+	struct service_member fresh[SERVICE_MEMBERS_MAX];
+	size_t count;
+	if (configuration_decode(message->data, message->size, fresh, &count) != 0 || count != 1 ||
+	    fresh[0].id != message->from)
+		return -EINVAL;
+	fresh[0].role = SERVICE_STANDBY;
+	fresh[0].pinned = false;
+	size_t i = member_index(cluster, fresh[0].id);
+	if (i < members.count && strcmp(members.members[i].address, fresh[0].address) == 0) {
+		*entry = members.entry;
+		return 0;
+	}
+	if (i < members.count) {
+		memcpy(members.members[i].address, fresh[0].address, sizeof fresh[0].address);
+		return propose(cluster, &members, entry);
+	}
+	for (i = 0; i < members.count; i++)
+		if (strcmp(members.members[i].name, fresh[0].name) == 0)
+			return replace(cluster, i, entry);
+	if (members.count == SERVICE_MEMBERS_MAX)
+		return -ENOSPC;
+	members.members[members.count++] = fresh[0];
+	int rc = propose(cluster, &members, entry);
+	if (rc == 0)
+		observe_event(OBSERVE_INFO, "member_joining", OBSERVE_NUMBER("member", fresh[0].id),
+		              OBSERVE_TEXT("name", fresh[0].name));
+	return rc;
+}
+
+static int transfer(struct cluster *cluster, uint64_t id, uint64_t *entry)
+{
+	/* It is answered when this one leads no more. */
+	*entry = UINT64_MAX;
+	if (id != cluster->identity.id)
+		return core_transfer(cluster->core, cluster_now(cluster), id);
+	*entry = 0;
+	return 0;
+}
+
+static int set_role(struct cluster *cluster, size_t i, enum service_role role, bool pinned, uint64_t *entry)
+{
+	struct machine_members members = cluster->machine.members;
+	struct service_member *member = &members.members[i];
+	if (member->role == role) {
+		*entry = members.entry;
+		return 0;
+	}
+	if (member->role == SERVICE_VOTER && voters_of(&members) == 1)
+		return -EBUSY;
+	if (role == SERVICE_VOTER && voters_of(&members) == CLUSTER_VOTERS_MAX)
+		return -ENOSPC;
+	/* A spare has no log: it becomes a standby first, and then a voter once it has caught up. */
+	if (role == SERVICE_VOTER && member->role == SERVICE_SPARE) {
+		role = SERVICE_STANDBY;
+		pinned = false;
+	}
+	member->role = role;
+	member->pinned = pinned && role != SERVICE_VOTER;
+	return propose(cluster, &members, entry);
+}
+
+int member_change(struct cluster *cluster, uint64_t id, enum message_change change, uint64_t *entry)
+{
+	static const enum service_role roles[] = {
+		[CHANGE_VOTER] = SERVICE_VOTER, [CHANGE_STANDBY] = SERVICE_STANDBY, [CHANGE_SPARE] = SERVICE_SPARE};
+	size_t i = member_index(cluster, id);
+	if (i == cluster->machine.members.count) {
+		/* Gone already is as good as removed now. */
+		*entry = cluster->machine.members.entry;
+		return change == CHANGE_REMOVE ? 0 : -ENOENT;
+	}
+	switch (change) {
+	case CHANGE_TRANSFER:
+		return transfer(cluster, id, entry);
+	case CHANGE_REMOVE:
+		return propose_without(cluster, i, entry);
+	case CHANGE_VOTER:
+	case CHANGE_STANDBY:
+	case CHANGE_SPARE:
+		return set_role(cluster, i, roles[change], true, entry);
+	}
+	return -EINVAL;
+}
+
+/* A standby that has caught up becomes a voter, while voters are wanted. */
+static void promote(struct cluster *cluster)
+{
+	const struct machine_members *members = &cluster->machine.members;
+	uint64_t entry;
+	if (!cluster_ready(cluster) || !core_settled(cluster->core) || voters_of(members) >= cluster->voters)
+		return;
+	for (size_t i = 0; i < members->count; i++) {
+		const struct service_member *member = &members->members[i];
+		if (member->role != SERVICE_STANDBY || member->pinned || !peer_heard(cluster, member->id) ||
+		    core_match(cluster->core, member->id) < cluster->commit)
+			continue;
+		int rc = set_role(cluster, i, SERVICE_VOTER, false, &entry);
+		if (rc == 0)
+			observe_event(OBSERVE_INFO, "member_promoted", OBSERVE_NUMBER("member", member->id));
+		return;
+	}
+}
+
+/* ---- Joining and leaving, at the member itself ---- */
+
+static void ask_to_join(struct cluster *cluster, const char *address)
+{
+	struct service_member self = {.id = cluster->identity.id, .role = SERVICE_STANDBY};
+	unsigned char data[CONFIGURATION_SIZE_MAX];
+	memcpy(self.name, cluster->identity.name, sizeof self.name);
+	memcpy(self.address, cluster->address, sizeof self.address);
+	const struct message message = {.type = MESSAGE_JOIN,
+	                                .term = core_term(cluster->core),
+	                                .request = {.number = ++cluster->number},
+	                                .data = data,
+	                                .size = configuration_encode(&self, 1, data)};
+	peer_send_to(cluster, address, &message);
+}
+
+void member_point(struct cluster *cluster, const struct message *message)
+{
+	size_t i = member_index(cluster, cluster->leader);
+	unsigned char data[CONFIGURATION_SIZE_MAX];
+	if (i == cluster->machine.members.count || cluster->leader == message->from)
+		return;
+	const struct message answer = {.type = MESSAGE_LEADER,
+	                               .term = core_term(cluster->core),
+	                               .data = data,
+	                               .size = configuration_encode(&cluster->machine.members.members[i], 1, data)};
+	peer_send(cluster, message->from, &answer);
+}
+
+void member_pointed(struct cluster *cluster, const struct message *message)
+{
+	struct service_member leader[SERVICE_MEMBERS_MAX];
+	size_t count;
+	if (cluster->join_at != 0 && cluster->machine.members.count == 0 &&
+	    configuration_decode(message->data, message->size, leader, &count) == 0 && count == 1)
+		ask_to_join(cluster, leader[0].address);
+}
+
+static void join(struct cluster *cluster, uint64_t now_ms)
+{
+	if (cluster->join_at == 0 || now_ms < cluster->join_at)
+		return;
+	/* Whoever leads sends the log once it has been told of this member. */
+	if (member_index(cluster, cluster->identity.id) < cluster->machine.members.count) {
+		cluster->join_at = 0;
+		return;
+	}
+	ask_to_join(cluster, cluster->seeds[cluster->seed_turn++ % cluster->seed_count]);
+	cluster->join_at = now_ms + JOIN_MS;
+}
+
+static void leave(struct cluster *cluster)
+{
+	if (cluster->removed)
+		return;
+	cluster->removed = true;
+	observe_event(OBSERVE_WARNING, "member_removed", OBSERVE_NUMBER("member", cluster->identity.id));
+}
+
+void member_removed(struct cluster *cluster, const struct message *message)
+{
+	/* The configuration that this member knows itself in may be newer than the sender's. */
+	if (cluster->machine.members.count > 0 && message->configuration > cluster->machine.members.entry)
+		leave(cluster);
+}
+
+void members_look(struct cluster *cluster, uint64_t now_ms)
+{
+	const struct machine_members *members = &cluster->machine.members;
+	join(cluster, now_ms);
+	if (cluster_leads(cluster))
+		promote(cluster);
+	/* Its own log may say that it is gone. */
+	if (members->count > 0 && members->entry <= cluster->applied.entry &&
+	    member_index(cluster, cluster->identity.id) == members->count)
+		leave(cluster);
+}
+
+/* Those that a committed configuration has left out are told: nobody talks to them any more. */
+void members_settled(struct cluster *cluster)
+{
+	const struct machine_members *before = &cluster->machine.before;
+	for (size_t i = 0; i < before->count; i++) {
+		const struct message message = {.type = MESSAGE_REMOVED,
+		                                .term = core_term(cluster->core),
+		                                .configuration = cluster->machine.members.entry};
+		if (member_index(cluster, before->members[i].id) == cluster->machine.members.count)
+			peer_send(cluster, before->members[i].id, &message);
+	}
 }

@@ -17,7 +17,8 @@ static const struct service_ops service_ops = {.append = append_op,
                                                .read = read_op,
                                                .read_end = read_end_op,
                                                .state = state_op,
-                                               .members = members_op};
+                                               .members = members_op,
+                                               .command = command_op};
 
 static int path_of(char path[PATH_MAX], const struct cluster *cluster, const char *name, struct clog_error *err)
 {
@@ -156,6 +157,7 @@ static int append_first_configuration(struct cluster *cluster, struct clog_error
 {
 	struct service_member self = {.id = cluster->identity.id, .role = SERVICE_VOTER};
 	memcpy(self.name, cluster->identity.name, sizeof self.name);
+	memcpy(self.address, cluster->address, sizeof self.address);
 	unsigned char data[CONFIGURATION_SIZE_MAX];
 	size_t size = configuration_encode(&self, 1, data);
 	struct log_frame *frame;
@@ -200,15 +202,16 @@ static int bootstrap(struct cluster *cluster, struct clog_error *err)
 		rc = append_first_configuration(cluster, err);
 	}
 	cluster->vote.term = FIRST_TERM;
+	cluster->vote.has_log = true;
 	return rc == 0 ? vote_save(&cluster->vote, cluster->host->disk, cluster->data, err) : rc;
 }
 
-static int open_members(struct cluster *cluster, struct clog_error *err)
+/* What the log must be beside the vote. */
+static int check_log(const struct cluster *cluster, struct clog_error *err)
 {
 	struct log_tail tail;
-	struct log_frame *frame;
 	log_tail(cluster->log, &tail);
-	if (tail.entry == 0)
+	if (tail.entry == 0 && cluster->vote.has_log)
 		return clog_error_set(err, -EBADMSG,
 		                      "%s/log: empty, but the member has voted in term %llu: its log is lost",
 		                      cluster->data, (unsigned long long)cluster->vote.term);
@@ -216,36 +219,14 @@ static int open_members(struct cluster *cluster, struct clog_error *err)
 		return clog_error_set(err, -EBADMSG, "%s/vote: of term %llu, and the log has entries of term %llu",
 		                      cluster->data, (unsigned long long)cluster->vote.term,
 		                      (unsigned long long)tail.term);
-	uint64_t entry = log_configuration(cluster->log, tail.entry);
-	if (entry == 0)
-		return clog_error_set(err, -EBADMSG, "%s/log: corrupt: it has no configuration", cluster->data);
-	int rc = log_read_frame(cluster->log, entry, &frame, err);
-	if (rc != 0)
-		return rc;
-	const void *data;
-	uint32_t size;
-	rc = -EBADMSG;
-	if (log_frame_count(frame) == 1) {
-		log_frame_item(frame, 0, &data, &size);
-		rc = configuration_decode(data, size, cluster->members, &cluster->member_count);
-	}
-	log_frame_unref(frame);
-	if (rc != 0)
-		return clog_error_set(err, rc, "%s/log: entry %llu is no configuration", cluster->data,
-		                      (unsigned long long)entry);
-	if (cluster->member_count != 1 || cluster->members[0].id != cluster->identity.id)
-		return clog_error_set(err, -EINVAL,
-		                      "%s: not a cluster of this one member, and others cannot be reached yet",
-		                      cluster->data);
 	return 0;
 }
 
-/* What the machine knows at the end of the log: all of it is committed in a cluster of one. */
-static int open_machine(struct cluster *cluster, struct clog_error *err)
+/* When the last record that is known to be committed was appended. */
+static int load_time(struct cluster *cluster, struct clog_error *err)
 {
-	log_tail(cluster->log, &cluster->applied);
-	cluster->applied.time_ns = 0;
 	struct log_read read = {.kind = LOG_READ_STAT, .offset = cluster->applied.next_offset - 1};
+	cluster->applied.time_ns = 0;
 	if (cluster->applied.next_offset == 0 || log_read_begin(cluster->log, &read) != 0)
 		return 0;
 	log_read_run(&read, true);
@@ -259,6 +240,44 @@ static int open_machine(struct cluster *cluster, struct clog_error *err)
 	return 0;
 }
 
+static bool is_in(const struct machine_members *members, uint64_t id)
+{
+	for (size_t i = 0; i < members->count; i++)
+		if (members->members[i].id == id)
+			return true;
+	return false;
+}
+
+/* A log whose cluster this member is not in is another's, or what is left after the member was removed. One that is
+ * joining may not have got as far as its own entry. */
+static int check_membership(const struct cluster *cluster, struct clog_error *err)
+{
+	const struct machine *machine = &cluster->machine;
+	uint64_t id = cluster->identity.id;
+	if (machine->members.count == 0 || cluster->seed_count > 0 || is_in(&machine->members, id) ||
+	    is_in(&machine->before, id))
+		return 0;
+	return clog_error_set(err, -EINVAL, "%s: the member \"%s\" is not in the cluster whose log is there",
+	                      cluster->data, cluster->identity.name);
+}
+
+/* What the log's entries make of the cluster, and which of them are known to be committed. */
+static int open_machine(struct cluster *cluster, struct clog_error *err)
+{
+	struct log_tail tail;
+	log_tail(cluster->log, &tail);
+	int rc = check_log(cluster, err);
+	if (rc == 0)
+		rc = entries_load_machine(cluster, tail.entry, err);
+	if (rc == 0 && tail.entry > 0 && cluster->machine.members.count == 0)
+		rc = clog_error_set(err, -EBADMSG, "%s/log: corrupt: it has no configuration", cluster->data);
+	if (rc == 0)
+		rc = check_membership(cluster, err);
+	if (rc == 0)
+		rc = entries_load_steps(cluster, err);
+	return rc == 0 ? load_time(cluster, err) : rc;
+}
+
 static void tell_damage(const struct cluster *cluster)
 {
 	const struct log_damage *damage;
@@ -270,6 +289,36 @@ static void tell_damage(const struct cluster *cluster)
 		              OBSERVE_NUMBER("last_entry", damage[i].last_entry),
 		              OBSERVE_NUMBER("first_offset", damage[i].first_offset),
 		              OBSERVE_NUMBER("next_offset", damage[i].next_offset));
+}
+
+/* A new member that joins a cluster has nothing, and has promised nothing. */
+static int begin_empty(struct cluster *cluster, struct clog_error *err)
+{
+	struct log_tail tail;
+	log_tail(cluster->log, &tail);
+	if (tail.entry > 0)
+		return clog_error_set(err, -EBADMSG, "%s/vote: missing, and the log has %llu entries", cluster->data,
+		                      (unsigned long long)tail.entry);
+	return vote_save(&cluster->vote, cluster->host->disk, cluster->data, err);
+}
+
+static int copy_addresses(struct cluster *cluster, const struct cluster_options *options, struct clog_error *err)
+{
+	const char *address = options->address == NULL ? "" : options->address;
+	if (strlen(address) >= SERVICE_ADDRESS_SIZE)
+		return clog_error_set(err, -EINVAL, "the address is longer than %d bytes", SERVICE_ADDRESS_SIZE - 1);
+	if (options->seed_count > CLUSTER_SEEDS_MAX)
+		return clog_error_set(err, -EINVAL, "%zu addresses to join at are more than %u", options->seed_count,
+		                      CLUSTER_SEEDS_MAX);
+	memcpy(cluster->address, address, strlen(address) + 1);
+	for (size_t i = 0; i < options->seed_count; i++) {
+		cluster->seeds[i] = strdup(options->seeds[i]);
+		if (cluster->seeds[i] == NULL)
+			return clog_error_set(err, -ENOMEM, "no memory");
+		cluster->seed_count++;
+	}
+	cluster->machine_code = malloc(MACHINE_SIZE_MAX);
+	return cluster->machine_code == NULL ? clog_error_set(err, -ENOMEM, "no memory") : 0;
 }
 
 static int open_parts(struct cluster *cluster, const struct cluster_options *options, struct clog_error *err)
@@ -287,16 +336,16 @@ static int open_parts(struct cluster *cluster, const struct cluster_options *opt
 	struct log_options log_options = {.disk = cluster->host->disk,
 	                                  .path = path,
 	                                  .segment_size = options->segment_size,
-	                                  .reserve_size = CLUSTER_RESERVE_SIZE};
+	                                  .reserve_size = CLUSTER_RESERVE_SIZE,
+	                                  .state_cb = entries_state,
+	                                  .arg = cluster};
 	rc = log_open(&cluster->log, &log_options, err);
 	if (rc != 0)
 		return rc;
 	tell_damage(cluster);
 	rc = vote_load(&cluster->vote, cluster->host->disk, cluster->data, err);
 	if (rc == -ENOENT)
-		rc = bootstrap(cluster, err);
-	if (rc == 0)
-		rc = open_members(cluster, err);
+		rc = cluster->seed_count > 0 ? begin_empty(cluster, err) : bootstrap(cluster, err);
 	return rc == 0 ? open_machine(cluster, err) : rc;
 }
 
@@ -315,8 +364,12 @@ int cluster_open(struct cluster **cluster, const struct cluster_options *options
 	made->lock = -1;
 	made->heartbeat_ms = options->heartbeat_ms == 0 ? CLUSTER_HEARTBEAT_MS : options->heartbeat_ms;
 	made->election_ms = options->election_ms == 0 ? CLUSTER_ELECTION_MS : options->election_ms;
+	made->deadline_ms = options->deadline_ms == 0 ? CLUSTER_DEADLINE_MS : options->deadline_ms;
+	made->voters = options->voters == 0 ? CLUSTER_VOTERS : options->voters;
 	append_init(made);
-	int rc = open_parts(made, options, err);
+	int rc = copy_addresses(made, options, err);
+	if (rc == 0)
+		rc = open_parts(made, options, err);
 	if (rc != 0) {
 		cluster_close(made);
 		return rc;
@@ -331,8 +384,14 @@ void cluster_close(struct cluster *cluster)
 	if (cluster == NULL)
 		return;
 	core_destroy(cluster->core);
+	peers_finish(cluster);
+	mend_finish(cluster);
+	free(cluster->held.data);
 	log_close(cluster->log);
 	reads_finish(cluster);
+	entries_finish(cluster);
+	for (size_t i = 0; i < cluster->seed_count; i++)
+		free(cluster->seeds[i]);
 	if (cluster->lock >= 0)
 		cluster->host->disk->close(cluster->host->disk, cluster->lock);
 	cluster->host->cluster = NULL;

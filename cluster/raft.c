@@ -1,25 +1,16 @@
-#include "cluster/raft.h"
-
-#include "log/log.h"
-#include "service/service.h"
+#include "cluster/raft_core.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <raft.h>
 #include <stdlib.h>
 
 static_assert(RAFT_VERSION_NUMBER == 2201, "the way libraft is driven here is that of 0.22.1");
 
-struct core {
-	struct raft raft;
-	const struct core_ops *ops;
-	void *arg;
-	uint32_t heartbeat_ms;
-	uint64_t ticked_ms; /* when it last had a timeout */
-};
-
-/* libraft's codes in ours. Whatever has no meaning of its own is a broken contract: final. */
-static int translate(int rv)
+/* Entries on their way to a follower without an answer; the bytes are bounded where they are sent (peer.c). */
+#define INFLIGHT_ENTRIES_MAX 64u
+/* After this long without an answer to a MESSAGE_INSTALL it is sent again. */
+#define INSTALL_TIMEOUT_MS 10000u
+int core_translate(int rv)
 {
 	switch (rv) {
 	case 0:
@@ -32,42 +23,171 @@ static int translate(int rv)
 		return -ENOSPC;
 	case RAFT_MALFORMED:
 		return -EBADMSG;
+	case RAFT_CANTCHANGE:
+		return -EBUSY;
+	case RAFT_BADID:
+	case RAFT_NOTFOUND:
+		return -ENOENT;
 	default:
 		return -ENOTRECOVERABLE;
 	}
 }
 
-static int carry_out(struct core *core, const struct raft_update *update)
+/* ---- Configurations ---- */
+
+int core_make_configuration(struct raft_configuration *configuration, const struct machine_members *members)
+{
+	static const int roles[] = {
+		[SERVICE_VOTER] = RAFT_VOTER, [SERVICE_STANDBY] = RAFT_STANDBY, [SERVICE_SPARE] = RAFT_SPARE};
+	raft_configuration_init(configuration);
+	for (size_t i = 0; i < members->count; i++) {
+		const struct service_member *member = &members->members[i];
+		int rv = raft_configuration_add(configuration, member->id, member->name, roles[member->role]);
+		if (rv != 0) {
+			raft_configuration_close(configuration);
+			return core_translate(rv);
+		}
+	}
+	return 0;
+}
+
+static int copy_configuration(struct raft_configuration *copy, const struct raft_configuration *from)
+{
+	raft_configuration_init(copy);
+	for (unsigned i = 0; i < from->n; i++) {
+		const struct raft_server *server = &from->servers[i];
+		int rv = raft_configuration_add(copy, server->id, server->address, server->role);
+		if (rv != 0) {
+			raft_configuration_close(copy);
+			return core_translate(rv);
+		}
+	}
+	return 0;
+}
+
+/* ---- What goes out ---- */
+
+/* A message of libraft in ours. */
+static void encode(const struct raft_message *from, struct message *to)
+{
+	*to = (struct message){0};
+	switch (from->type) {
+	case RAFT_REQUEST_VOTE:
+		to->type = MESSAGE_VOTE;
+		to->term = from->request_vote.term;
+		to->vote = (struct message_vote){.last_entry = from->request_vote.last_log_index,
+		                                 .last_term = from->request_vote.last_log_term,
+		                                 .disrupt = from->request_vote.disrupt_leader,
+		                                 .pre = from->request_vote.pre_vote};
+		break;
+	case RAFT_REQUEST_VOTE_RESULT:
+		to->type = MESSAGE_VOTE_RESULT;
+		to->term = from->request_vote_result.term;
+		to->vote_result = (struct message_vote_result){.granted = from->request_vote_result.vote_granted,
+		                                               .pre = from->request_vote_result.pre_vote};
+		break;
+	case RAFT_APPEND_ENTRIES:
+		to->type = MESSAGE_APPEND;
+		to->term = from->append_entries.term;
+		to->append = (struct message_append){.entry = from->append_entries.prev_log_index,
+		                                     .entry_term = from->append_entries.prev_log_term,
+		                                     .commit = from->append_entries.leader_commit,
+		                                     .count = from->append_entries.n_entries};
+		break;
+	case RAFT_APPEND_ENTRIES_RESULT:
+		to->type = MESSAGE_APPEND_RESULT;
+		to->term = from->append_entries_result.term;
+		to->append_result = (struct message_append_result){
+			.rejected = from->append_entries_result.rejected,
+			.last_entry = from->append_entries_result.last_log_index};
+		break;
+	case RAFT_INSTALL_SNAPSHOT:
+		to->type = MESSAGE_INSTALL;
+		to->term = from->install_snapshot.term;
+		to->install.base.entry = from->install_snapshot.last_index;
+		to->install.base.term = from->install_snapshot.last_term;
+		break;
+	default:
+		to->type = MESSAGE_TIMEOUT_NOW;
+		to->term = from->timeout_now.term;
+		to->timeout_now = (struct message_timeout_now){.last_entry = from->timeout_now.last_log_index,
+		                                               .last_term = from->timeout_now.last_log_term};
+		break;
+	}
+}
+
+static void send(struct core *core, const struct raft_message *from)
+{
+	struct message message;
+	encode(from, &message);
+	shim_mark_stale(&message, core->asked_term, core->term_before);
+	shim_raise_denial(&message, raft_current_term(&core->raft));
+	core->ops->send(core->arg, from->server_id, &message);
+}
+
+static int take_entries(struct core *core, const struct raft_update *update)
 {
 	struct raft *raft = &core->raft;
-	int rc;
-	if (update->flags & ((RAFT_UPDATE_CURRENT_TERM) | (RAFT_UPDATE_VOTED_FOR))) {
+	uint64_t first = update->entries.index;
+	if (update->entries.batch == &raft->barrier) {
+		raft_free(raft->barrier.batch);
+		return core->ops->barrier(core->arg, first);
+	}
+	core->taken = true;
+	assert(first >= core->first_entry && first - core->first_entry + update->entries.n <= core->frame_count);
+	return core->ops->accept(core->arg, core->frames + (first - core->first_entry), update->entries.n);
+}
+
+static int carry_out(struct core *core, struct raft_update *update)
+{
+	struct raft *raft = &core->raft;
+	int rc = 0;
+	if (update->flags & ((RAFT_UPDATE_CURRENT_TERM) | (RAFT_UPDATE_VOTED_FOR)))
 		rc = core->ops->vote(core->arg, raft_current_term(raft), raft_voted_for(raft));
-		if (rc != 0)
-			return rc;
+	if (rc == 0 && update->flags & (RAFT_UPDATE_ENTRIES))
+		rc = take_entries(core, update);
+	if (update->flags & (RAFT_UPDATE_SNAPSHOT)) {
+		core->installing = update->snapshot.metadata;
+		rc = rc != 0 ? rc : core->ops->install(core->arg);
 	}
-	if (update->flags & (RAFT_UPDATE_ENTRIES)) {
-		assert(update->entries.n == 1);
-		rc = core->ops->accept(core->arg, update->entries.index);
-		if (rc != 0)
-			return rc;
-	}
+	if (rc != 0)
+		return rc;
 	if (update->flags & (RAFT_UPDATE_MESSAGES))
 		for (unsigned i = 0; i < update->messages.n; i++)
-			core->ops->send(core->arg, update->messages.batch[i].server_id, &update->messages.batch[i]);
+			send(core, &update->messages.batch[i]);
 	if (update->flags & (RAFT_UPDATE_COMMIT_INDEX))
 		core->ops->commit(core->arg, raft_commit_index(raft));
 	return 0;
 }
 
-static int step(struct core *core, uint64_t now_ms, struct raft_event *event)
+int core_step_once(struct core *core, uint64_t now_ms, struct raft_event *event)
 {
 	struct raft_update update;
 	event->time = now_ms;
 	event->capacity = 0;
 	int rv = raft_step(&core->raft, event, &update);
-	return rv == 0 ? carry_out(core, &update) : translate(rv);
+	return rv == 0 ? carry_out(core, &update) : core_translate(rv);
 }
+
+int core_confirm_configuration(struct core *core, uint64_t now_ms)
+{
+	struct raft_event event = {.type = RAFT_CONFIGURATION};
+	event.configuration.index = core->raft.configuration_uncommitted_index;
+	int rc = copy_configuration(&event.configuration.conf, &core->raft.configuration);
+	return rc == 0 ? core_step_once(core, now_ms, &event) : rc;
+}
+
+int core_step(struct core *core, uint64_t now_ms, struct raft_event *event)
+{
+	struct raft *raft = &core->raft;
+	int rc = core_step_once(core, now_ms, event);
+	while (rc == 0 && raft->configuration_uncommitted_index != 0 &&
+	       raft->configuration_uncommitted_index <= raft_commit_index(raft))
+		rc = core_confirm_configuration(core, now_ms);
+	return rc;
+}
+
+/* ---- Creating and starting ---- */
 
 int core_create(struct core **core, const struct core_options *options)
 {
@@ -85,6 +205,8 @@ int core_create(struct core **core, const struct core_options *options)
 	raft_seed(&made->raft, options->random);
 	raft_set_election_timeout(&made->raft, options->election_ms);
 	raft_set_heartbeat_timeout(&made->raft, options->heartbeat_ms);
+	raft_set_install_snapshot_timeout(&made->raft, INSTALL_TIMEOUT_MS);
+	raft_set_max_inflight_entries(&made->raft, INFLIGHT_ENTRIES_MAX);
 	raft_set_pre_vote(&made->raft, true);
 	*core = made;
 	return 0;
@@ -94,133 +216,66 @@ void core_destroy(struct core *core)
 {
 	if (core == NULL)
 		return;
+	if (core->raft.snapshot.installing)
+		raft_configuration_close(&core->installing.configuration);
 	raft_close(&core->raft, NULL);
 	free(core);
 }
 
-/* The core learns of the log's entries by their runs of terms, whatever their number: it is started with none, and what
- * RAFT_START would have made of an array of them is filled in. */
-static int fill_log(struct core *core, const struct core_state *state)
-{
-	struct raft_trail *trail = &core->raft.trail;
-	assert(trail->records == NULL && trail->offset == 0);
-	if (state->term_count == 0)
-		return 0;
-	/* A ring of one more than it holds, or full would look like empty. */
-	trail->records = raft_calloc(state->term_count + 1, sizeof *trail->records);
-	if (trail->records == NULL)
-		return -ENOMEM;
-	trail->size = (unsigned)state->term_count + 1;
-	for (; trail->back < state->term_count; trail->back++) {
-		trail->records[trail->back].index = state->terms[trail->back].last_entry;
-		trail->records[trail->back].term = state->terms[trail->back].term;
-	}
-	core->raft.last_stored = state->terms[state->term_count - 1].last_entry;
-	return 0;
-}
-
-static int add_members(struct raft_configuration *configuration, const struct core_state *state)
-{
-	static const int roles[] = {
-		[SERVICE_VOTER] = RAFT_VOTER, [SERVICE_STANDBY] = RAFT_STANDBY, [SERVICE_SPARE] = RAFT_SPARE};
-	for (size_t i = 0; i < state->member_count; i++) {
-		const struct service_member *member = &state->members[i];
-		int rv = raft_configuration_add(configuration, member->id, member->name, roles[member->role]);
-		if (rv != 0)
-			return translate(rv);
-	}
-	return 0;
-}
-
-static int fill_configuration(struct core *core, const struct core_state *state)
-{
-	struct raft *raft = &core->raft;
-	int rc = add_members(&raft->configuration, state);
-	if (rc == 0)
-		rc = add_members(&raft->configuration_committed, state);
-	raft->configuration_committed_index = state->configuration;
-	raft->commit_index = state->configuration;
-	return rc;
-}
-
-static bool only_voter(const struct raft *raft)
-{
-	unsigned voters = 0;
-	bool self = false;
-	for (unsigned i = 0; i < raft->configuration.n; i++) {
-		if (raft->configuration.servers[i].role != RAFT_VOTER)
-			continue;
-		voters++;
-		self = self || raft->configuration.servers[i].id == raft->id;
-	}
-	return self && voters == 1;
-}
-
-int core_start(struct core *core, uint64_t now_ms, const struct core_state *state)
-{
-	struct raft_event event = {.type = RAFT_START};
-	event.start.term = state->term;
-	event.start.voted_for = state->vote;
-	event.start.start_index = 1;
-	int rc = step(core, now_ms, &event);
-	if (rc == 0)
-		rc = fill_log(core, state);
-	if (rc == 0)
-		rc = fill_configuration(core, state);
-	if (rc != 0)
-		return rc;
-	if (only_voter(&core->raft)) {
-		/* Nobody else can be elected: it need not wait to see whether there is a leader. */
-		core->raft.follower_state.randomized_election_timeout = 0;
-		rc = core_timeout(core, now_ms);
-	}
-	/* What was filled in by hand no update has told of. */
-	if (rc == 0)
-		core->ops->commit(core->arg, raft_commit_index(&core->raft));
-	return rc;
-}
-
-int core_submit(struct core *core, uint64_t now_ms)
-{
-	if (raft_state(&core->raft) != RAFT_LEADER)
-		return -EHOSTUNREACH;
-	/* The core frees the batch where it fails; the payload is ours and it never looks at it. */
-	void *batch = raft_malloc(1);
-	if (batch == NULL)
-		return -ENOMEM;
-	struct raft_entry entry = {.term = raft_current_term(&core->raft), .type = RAFT_COMMAND, .batch = batch};
-	entry.buf.base = batch;
-	entry.buf.len = 1;
-	struct raft_event event = {.type = RAFT_SUBMIT};
-	event.submit.entries = &entry;
-	event.submit.n = 1;
-	int rc = step(core, now_ms, &event);
-	raft_free(batch);
-	return rc;
-}
-
 int core_persisted(struct core *core, uint64_t now_ms, uint64_t entry)
 {
-	if (entry <= core->raft.last_stored)
+	if (entry <= core->raft.last_stored || core->raft.snapshot.installing)
 		return 0;
 	struct raft_event event = {.type = RAFT_PERSISTED_ENTRIES};
 	event.persisted_entries.index = entry;
-	return step(core, now_ms, &event);
+	return core_step(core, now_ms, &event);
 }
 
 int core_timeout(struct core *core, uint64_t now_ms)
 {
 	struct raft_event event = {.type = RAFT_TIMEOUT};
 	core->ticked_ms = now_ms;
-	return step(core, now_ms, &event);
+	return core_step(core, now_ms, &event);
 }
 
-/* A leader's own answer may lie in the past, and would make the timer spin. */
+int core_installed(struct core *core, uint64_t now_ms)
+{
+	struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
+	event.persisted_snapshot.metadata = core->installing;
+	event.persisted_snapshot.last = true;
+	return core_step(core, now_ms, &event);
+}
+
+int core_trimmed(struct core *core, uint64_t now_ms, uint64_t entry, uint64_t term,
+                 const struct machine_members *members)
+{
+	struct raft_event event = {.type = RAFT_SNAPSHOT};
+	if (entry <= core->raft.trail.snapshot.index)
+		return 0;
+	event.snapshot.metadata.index = entry;
+	event.snapshot.metadata.term = term;
+	event.snapshot.metadata.configuration_index = members->entry;
+	int rc = core_make_configuration(&event.snapshot.metadata.configuration, members);
+	return rc == 0 ? core_step(core, now_ms, &event) : rc;
+}
+
+int core_transfer(struct core *core, uint64_t now_ms, uint64_t member)
+{
+	struct raft_event event = {.type = RAFT_TRANSFER};
+	if (raft_state(&core->raft) != RAFT_LEADER)
+		return -EHOSTUNREACH;
+	if (raft_transferee(&core->raft) != 0)
+		return -EBUSY;
+	event.transfer.server_id = member;
+	return core_step(core, now_ms, &event);
+}
+
+/* ---- Asking ---- */
+
 uint64_t core_timeout_at(const struct core *core)
 {
-	uint64_t at = raft_timeout(&core->raft);
-	uint64_t least = core->ticked_ms + core->heartbeat_ms;
-	return core->raft.state == RAFT_LEADER && at < least ? least : at;
+	return shim_timeout(raft_timeout(&core->raft), core->raft.state == RAFT_LEADER, core->ticked_ms,
+	                    core->heartbeat_ms);
 }
 
 uint64_t core_term(const struct core *core)
@@ -251,4 +306,32 @@ uint64_t core_leader(const struct core *core)
 	if (raft->state == RAFT_LEADER)
 		return raft->id;
 	return raft->state == RAFT_FOLLOWER ? raft->follower_state.current_leader.id : 0;
+}
+
+uint64_t core_match(const struct core *core, uint64_t member)
+{
+	raft_index match = 0;
+	if (core->raft.state != RAFT_LEADER || raft_match_index(&core->raft, member, &match) != 0)
+		return 0;
+	return match;
+}
+
+uint64_t core_base(const struct core *core)
+{
+	return core->raft.trail.snapshot.index;
+}
+
+void core_defer(struct core *core, uint64_t now_ms)
+{
+	core->raft.election_timer_start = now_ms;
+}
+
+bool core_installing(const struct core *core)
+{
+	return core->raft.snapshot.installing;
+}
+
+bool core_settled(const struct core *core)
+{
+	return core->raft.configuration_uncommitted_index == 0;
 }

@@ -128,6 +128,11 @@ int read_op(struct service *service, struct service_read *asked)
 
 void cluster_read_done(struct cluster *cluster, struct log_read *log_read)
 {
+	if (peer_load_done(cluster, log_read)) {
+		if (cluster->stopping)
+			cluster->host->wake_soon(cluster->host);
+		return;
+	}
 	struct record_read *read = (struct record_read *)log_read;
 	struct service_read *asked = read->asked;
 	cluster->reads_out--;

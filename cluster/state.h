@@ -1,27 +1,127 @@
-/* What the files of the cluster room share: the member itself. Its parts: open.c opens and closes, cluster.c drives,
- * append.c takes appends and answers them, reads.c reads, members.c tells. */
+/* What the files of the cluster room share: the member itself. Its parts:
+ *   open.c       opens and closes        cluster.c   drives: jobs, time, starting and stopping
+ *   entries.c    the log's end: what the core's decisions do to it, and to the machine
+ *   peer.c       what goes to each other member, in order
+ *   receive.c    what comes from them
+ *   append.c     appends: group commit, and their answers
+ *   forward.c    appends of a member that does not lead, and their session
+ *   request.c    what else is asked of the leader, and its answers
+ *   echo.c       asking a majority whether this is still its leader's term
+ *   members.c    who is in the cluster, joining, leaving, roles
+ *   mend.c       getting damaged entries from others
+ *   reads.c      reads */
 #ifndef CLOG_CLUSTER_STATE_H
 #define CLOG_CLUSTER_STATE_H
 
 #include "cluster/cluster.h"
+#include "cluster/control.h"
 #include "cluster/identity.h"
+#include "cluster/machine.h"
+#include "cluster/message.h"
 #include "cluster/raft.h"
+#include "cluster/shim.h"
 #include "error/error.h"
 #include "log/log.h"
 #include "service/service.h"
 
-/* Appends that go into one entry: waiting to be proposed, then waiting to be committed. */
+#define CHECK_MS 100u      /* how often deadlines, members and damage are looked at, while there is a reason */
+#define COMMANDS_MAX 1024u /* commands of this member's users under way; past it -EAGAIN */
+#define REQUESTS_MAX 4096u /* requests of members that a leader has taken; past it they are dropped */
+#define PEERS_MAX 32u      /* whom a member talks to; a stranger past it goes first */
+#define OUTGOING_MAX 256u  /* messages that wait for one peer; past it they are dropped */
+#define OUTGOING_SIZE_MAX (64u << 20) /* and bytes of data in them */
+#define MEND_SIZE_MAX (64u << 20)     /* bytes of one damaged stretch that can be fetched */
+#define FETCH_MS 1000u                /* after that long without an answer another peer is asked */
+#define JOIN_MS 500u                  /* between two tries to join */
+
+/* Appends that go into one entry together, or, of another member, came together. */
 struct batch {
 	struct batch *next;
-	struct log_frame *frame;
-	struct service_append *first, **last; /* a list, in the order of their records */
+	struct log_frame *frame;              /* its items */
+	struct service_append *first, **last; /* a list, in the order of their records; of another member's: none */
 	uint32_t append_count;
-	size_t size;           /* bytes that it counts for in the queue */
-	struct log_tail after; /* once proposed: the log's end just after it */
+	size_t size;                  /* bytes that it counts for in the queue */
+	uint64_t expected;            /* offset of its first record, or SERVICE_ANYWHERE */
+	uint64_t deadline;            /* ms */
+	uint64_t origin;              /* the member it came from; 0: this one */
+	uint64_t number;              /* of the request that brought it, or takes it to the leader */
+	uint64_t session, sequence;   /* 0, 0: none */
+	uint64_t ordinal;             /* of this member's own under its session */
+	bool sent;                    /* it may be in some log: refusing it would be a guess */
+	bool closed;                  /* its frame is */
+	int status;                   /* once settled */
+	uint64_t entry, first_offset; /* once proposed or settled */
 };
 
 struct batch_list {
 	struct batch *first, **last;
+};
+
+/* An entry that is in the log and not applied. */
+struct step {
+	struct log_tail after;
+	bool records, trim;
+	uint64_t offset; /* trim: what is below it goes */
+};
+
+/* A request that the leader has taken, for a member or (origin 0) for its own users. */
+struct request {
+	struct request *next;
+	uint64_t origin, number;
+	int status;
+	uint64_t value;
+	uint64_t entry; /* it is answered once this one is applied; 0: by an echo, a transfer */
+};
+
+struct outgoing;
+struct peer_load;
+
+/* Another member, or one that would be. */
+struct peer {
+	uint64_t id;
+	struct shim_order order;        /* of what comes from it */
+	uint64_t heard_ms;              /* when it was last heard of; 0: never */
+	bool full;                      /* its disk is */
+	struct outgoing *first, **last; /* what waits to be sent, in order */
+	size_t outgoing_count, outgoing_size;
+	struct peer_load *load; /* the read that the first of these waits for */
+	unsigned char *bytes;   /* for frames that go together */
+	size_t bytes_size;
+};
+
+/* An APPEND or INSTALL that must wait until no job is at work on the log. */
+struct held {
+	struct message message; /* type 0: none */
+	unsigned char *data;
+};
+
+struct echo {
+	uint64_t round;                      /* the last one begun */
+	bool out;                            /* it has not a majority yet */
+	uint64_t heard[SERVICE_MEMBERS_MAX]; /* ids of those that said yes */
+	size_t heard_count;
+	struct request *asking;                    /* those that it was begun for */
+	struct request *next;                      /* those that came after */
+	struct batch_list doubtful, doubtful_next; /* conditional appends past the end, in the same way */
+};
+
+struct session {
+	uint64_t id;            /* 0: none is open */
+	bool wanted;            /* a batch waits for one */
+	uint64_t number;        /* of the request that opens one; 0: none is under way */
+	uint64_t next_sequence; /* of the next record */
+	uint64_t next_ordinal;  /* of the next batch */
+};
+
+struct mend {
+	uint64_t first_entry, last_entry; /* that are being fetched; 0: none are */
+	uint64_t next_entry;              /* that comes next */
+	unsigned char *data;
+	size_t size, capacity;
+	uint64_t asked_ms;
+	size_t turn; /* whose turn it is to be asked */
+	bool out;    /* the job is */
+	const struct log_job *job;
 };
 
 struct cluster {
@@ -33,28 +133,61 @@ struct cluster {
 	struct vote vote;
 	struct log *log;
 	struct core *core;
-	uint32_t heartbeat_ms, election_ms;
+	uint32_t heartbeat_ms, election_ms, deadline_ms, voters;
+	char address[SERVICE_ADDRESS_SIZE];
+	char *seeds[CLUSTER_SEEDS_MAX];
+	size_t seed_count, seed_turn;
+	uint64_t join_at; /* when to ask again; 0: not at all */
 
-	struct service_member members[SERVICE_MEMBERS_MAX]; /* of the configuration in force */
-	size_t member_count;
+	struct machine machine;      /* at the log's end */
+	bool machine_broken;         /* damage kept an entry out of it: it is made again when that is mended */
+	unsigned char *machine_code; /* where it is encoded */
 
-	/* The state machine: a pure function of the log up to applied.entry. */
+	/* A queue: steps[step_first .. step_end), of the entries after applied.entry. */
+	struct step *steps;
+	size_t step_first, step_end, step_capacity;
 	struct log_tail applied; /* committed and durable here; its time_ns is the last record's */
 	uint64_t commit;
 
-	struct batch_list waiting;  /* the last one is open: it takes more */
-	struct batch_list proposed; /* in the log, in its order */
-	struct batch *proposing;    /* while core_submit runs */
+	/* What it last saw of the core. */
+	enum core_role role;
+	uint64_t term, leader;
+	uint64_t ready_entry; /* a leader proposes once this is applied: all that it inherited */
+	bool removed;         /* in the cluster no more */
+
+	struct batch_list waiting;    /* the last one is open: it takes more */
+	struct batch_list sent;       /* at the leader */
+	struct batch_list proposed;   /* in the log, in its order */
+	struct batch_list settled;    /* decided; to be answered once their entry is applied */
+	struct batch_list *proposing; /* those whose records are in the frame that is being submitted */
 	size_t queue_size;
 	uint32_t queue_count;
 	void (*ready_cb)(void *arg); /* who waits for room in the queue */
 	void *ready_arg;
+	struct session session;
+
+	struct service_command *commands; /* of this member's users */
+	uint32_t command_count;
+	struct request *requests; /* taken as leader */
+	uint32_t request_count;
+	uint64_t number; /* of the last request */
+	struct echo echo;
+
+	struct peer peers[PEERS_MAX];
+	size_t peer_count;
+	uint64_t start;       /* a number that goes up with each start */
+	uint64_t sent_number; /* of the last message */
+	uint64_t told_entry;  /* of the configuration that members_settled was called for */
+	uint64_t repeat_at;   /* when unanswered requests are sent again */
+	struct held held;
+	struct mend mend;
 
 	struct record_read *free_reads;
 	unsigned reads_out; /* with the host */
 	bool write_out, chore_out;
 	uint64_t woken_at; /* what the host was last asked for, 0 for nothing */
 	uint64_t idle_at;  /* when the durable mark is due, 0 when it is not */
+	uint64_t check_at; /* when the next look is due, 0 when it is not */
 
 	uint64_t start_ns;
 	bool started, stopping, stopped;
@@ -63,10 +196,75 @@ struct cluster {
 	void *stop_arg;
 };
 
+/* ---- cluster.c ---- */
+
 /* The member cannot go on: every append is answered, the host is told, once. */
 void cluster_fail(struct cluster *cluster, int status, const char *sentence);
+/* The same when status is an error; sentence is for one that the log does not explain. Returns status. */
+int cluster_check(struct cluster *cluster, int status, const char *sentence);
+uint64_t cluster_now(const struct cluster *cluster);
+/* Looks at what the core has become, applies what can be, and gives the disk and the peers what there is for them.
+ * After each call of the core. */
+void cluster_advance(struct cluster *cluster);
+/* Whether a job is at work on the log: then it cannot be cut. */
+bool cluster_log_busy(const struct cluster *cluster);
+bool cluster_leads(const struct cluster *cluster);
+/* Leads, and has applied all that it inherited. */
+bool cluster_ready(const struct cluster *cluster);
+/* Only this member is in the cluster: nobody else can lead it. */
+bool cluster_alone(const struct cluster *cluster);
+
+/* ---- entries.c ---- */
+
+/* Makes the machine anew, as it is after an entry. Blocks. */
+int entries_load_machine(struct cluster *cluster, uint64_t entry, struct clog_error *err);
+/* Finds out what is committed as far as the log itself tells. Blocks. */
+int entries_load_steps(struct cluster *cluster, struct clog_error *err);
+/* The log's state_cb. */
+void entries_state(void *arg, const void **data, size_t *size);
+/* The core's decisions (raft.h). */
+int entries_accept(void *arg, struct log_frame *const *frames, size_t count);
+int entries_barrier(void *arg, uint64_t entry);
+int entries_install(void *arg);
+/* Makes a frame of one item, or of none, that follows the log's end. */
+int entries_make(struct cluster *cluster, enum log_type type, const void *data, size_t size, struct log_frame **frame);
+/* Proposes it: the next entry. As core_submit. */
+int entries_propose(struct cluster *cluster, enum log_type type, const void *data, size_t size);
+/* Applies what is committed and durable. */
+void entries_apply(struct cluster *cluster);
+/* Tells the core what a trim has deleted. */
+int entries_trimmed(struct cluster *cluster);
+void entries_finish(struct cluster *cluster);
+
+/* ---- peer.c ---- */
+
+/* The peer with that id; made if there is none and add is true; else NULL. NULL also for this member's own id. */
+struct peer *peer_find(struct cluster *cluster, uint64_t id, bool add);
+/* Sends to a member; fills in who from and in what order. Copies data. Drops what there is no room for. */
+void peer_send(struct cluster *cluster, uint64_t id, const struct message *message);
+/* Sends to an address, where the id is not known. */
+void peer_send_to(struct cluster *cluster, const char *address, const struct message *message);
+/* The core's ops->send. */
+void peer_send_core(void *arg, uint64_t id, const struct message *message);
+/* Goes on with what waits. */
+void peer_pump(struct cluster *cluster, struct peer *peer);
+/* A read that a peer waited for is back. True if it was one of these. */
+bool peer_load_done(struct cluster *cluster, struct log_read *read);
+bool peer_heard(const struct cluster *cluster, uint64_t id);
+void peers_finish(struct cluster *cluster);
+
+/* ---- receive.c ---- */
+
+/* Takes the message that was held, if nothing keeps it any more. */
+void receive_held(struct cluster *cluster);
 
 /* ---- append.c ---- */
+
+void list_init(struct batch_list *list);
+void list_add(struct batch_list *list, struct batch *batch);
+struct batch *list_take(struct batch_list *list);
+/* Moves all of a list to the front of another. */
+void list_prepend(struct batch_list *list, struct batch_list *more);
 
 void append_init(struct cluster *cluster);
 int append_op(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
@@ -74,13 +272,108 @@ int append_op(struct service *service, struct service_append *append, const void
 void append_ready_op(struct service *service, void (*cb)(void *arg), void *arg);
 /* Proposes what waits. An error is final for the member, with its sentence in err. */
 int append_propose(struct cluster *cluster, struct clog_error *err);
-/* The core's word that the entry that is being proposed goes to the log. */
-int append_accept(struct cluster *cluster, uint64_t entry);
-/* Applies what is committed and durable: moves those batches into a list, for append_answer. */
+/* The frame that is being submitted is in the log. */
+void append_accepted(struct cluster *cluster, const struct log_tail *after);
+/* Moves what is applied into a list, for append_answer. */
 void append_apply(struct cluster *cluster, struct batch_list *done);
-/* Answers and frees the batches of a list. */
+/* Answers and frees the batches of a list: each with its status, or all with this one if it is not 0. */
 void append_answer(struct cluster *cluster, struct batch_list *done, int status);
+/* A batch is decided: it is answered once the entry is applied. */
+void append_settle(struct cluster *cluster, struct batch *batch, int status, uint64_t entry, uint64_t first_offset);
+/* The leader is another one, or this is none any more. */
+void append_leader_changed(struct cluster *cluster);
+/* Answers what is past its deadline. */
+void append_expire(struct cluster *cluster, uint64_t now_ms);
+/* Answers what waits, when the member has failed. */
+void append_fail_waiting(struct cluster *cluster);
 bool append_idle(const struct cluster *cluster);
+struct batch *batch_create(void);
+void batch_destroy(struct batch *batch);
+
+/* ---- forward.c ---- */
+
+/* Gives this member's own batches that wait a session, as far as there is one and room in it; asks for one if need be.
+ * True when the first that waits may be proposed or sent. */
+bool forward_prepare(struct cluster *cluster, struct batch *batch);
+/* The leader does not know the session any more: the next batch gets a new one. */
+void forward_session_ended(struct cluster *cluster, uint64_t session);
+/* Sends what waits to the leader. */
+void forward_send(struct cluster *cluster);
+/* Sends again what the leader has not answered. */
+void forward_repeat(struct cluster *cluster);
+/* A batch of another member. */
+void forward_receive(struct cluster *cluster, const struct message *message);
+/* The leader's answer to one of this member's. False when it is not to one. */
+bool forward_result(struct cluster *cluster, const struct message_result *result);
+
+/* ---- request.c ---- */
+
+int command_op(struct service *service, struct service_command *command);
+/* Opens a session: a command of the member's own. */
+void request_session(struct cluster *cluster);
+/* Asked by a member. */
+void request_receive(struct cluster *cluster, const struct message *message);
+void request_result(struct cluster *cluster, const struct message_result *result);
+/* Answers a request, or the command of this member's own (origin 0). */
+void request_answer(struct cluster *cluster, uint64_t origin, const struct message_result *result);
+/* Takes a request that is answered once the entry is applied. */
+void request_promise(struct cluster *cluster, uint64_t origin, uint64_t number, uint64_t value, uint64_t entry);
+/* What was promised and is applied is answered; commands that wait are sent. */
+void request_advance(struct cluster *cluster);
+/* Lets be asked again what may have been lost. */
+void request_repeat(struct cluster *cluster);
+void request_leader_changed(struct cluster *cluster, bool led);
+void request_expire(struct cluster *cluster, uint64_t now_ms);
+/* Ends all commands. */
+void request_fail(struct cluster *cluster, int status);
+bool request_idle(const struct cluster *cluster);
+
+/* ---- echo.c ---- */
+
+/* Answers the request with the log's end once a majority has confirmed the term. */
+void echo_ask(struct cluster *cluster, uint64_t origin, uint64_t number);
+/* Answers the batch -ENXIO in the same way. */
+void echo_doubt(struct cluster *cluster, struct batch *batch);
+void echo_receive(struct cluster *cluster, const struct message *message);
+void echo_result(struct cluster *cluster, const struct message *message);
+/* Asks again where an answer may be lost. */
+void echo_repeat(struct cluster *cluster);
+/* It leads no more: what was asked is forgotten, what doubted waits again. */
+void echo_forget(struct cluster *cluster);
+
+/* ---- members.c ---- */
+
+void state_op(struct service *service, struct service_state *state);
+size_t members_op(struct service *service, struct service_member *members, size_t capacity);
+/* The place of a member in the configuration in force, or its count. */
+size_t member_index(const struct cluster *cluster, uint64_t id);
+/* As leader: asked to join, or to change a member. Gives what request_promise wants, or an error. */
+int member_join(struct cluster *cluster, const struct message *message, uint64_t *entry);
+int member_change(struct cluster *cluster, uint64_t id, enum message_change change, uint64_t *entry);
+/* Whether a majority of the voters has no room on its disk. */
+bool members_full(const struct cluster *cluster);
+/* Promotes, joins, finds out that it was removed. */
+void members_look(struct cluster *cluster, uint64_t now_ms);
+/* Tells one that would join who leads. */
+void member_point(struct cluster *cluster, const struct message *message);
+/* It was told. */
+void member_pointed(struct cluster *cluster, const struct message *message);
+void member_removed(struct cluster *cluster, const struct message *message);
+
+/* Tells those that the configuration in force has left out. */
+void members_settled(struct cluster *cluster);
+
+/* ---- mend.c ---- */
+
+/* Whether this member has lost what it should have: then it does not stand for election. */
+bool mend_wanted(const struct cluster *cluster);
+void mend_look(struct cluster *cluster, uint64_t now_ms);
+void mend_receive(struct cluster *cluster, const struct message *message);
+/* Begins the job, if all has come and no other chore is under way. */
+void mend_start(struct cluster *cluster);
+/* The job is done. True if it was one of these. */
+bool mend_done(struct cluster *cluster, const struct log_job *job);
+void mend_finish(struct cluster *cluster);
 
 /* ---- reads.c ---- */
 
@@ -88,10 +381,5 @@ int read_op(struct service *service, struct service_read *read);
 void read_end_op(struct service *service, struct service_read *read);
 /* Frees what reads keep for reuse. */
 void reads_finish(struct cluster *cluster);
-
-/* ---- members.c ---- */
-
-void state_op(struct service *service, struct service_state *state);
-size_t members_op(struct service *service, struct service_member *members, size_t capacity);
 
 #endif

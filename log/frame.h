@@ -20,6 +20,8 @@ struct frame_header {
 	uint32_t previous; /* checksum of the previous frame's header */
 };
 
+/* Encodes FRAME_HEADER_SIZE bytes; sets shown.chain. */
+void frame_encode_header(unsigned char *bytes, struct frame_header *header);
 /* Decodes FRAME_HEADER_SIZE bytes. -EBADMSG when they are not a header (or its sizes cannot be true), -EPROTONOSUPPORT
  * for a newer version whose checksum holds. A header that passes has a size that bounds everything in the frame. */
 int frame_decode_header(const unsigned char *bytes, struct frame_header *header);
@@ -43,6 +45,13 @@ static inline uint64_t frame_item_offset(const struct frame_header *header, uint
 
 /* The CRC32C of an item's plain bytes, from its checked header. */
 uint32_t frame_item_crc(const unsigned char *bytes, uint64_t offset);
+
+/* Items are added before their offsets are known: binds their checksums to these. bytes is the whole frame. */
+void frame_bind_items(unsigned char *items, const struct frame_header *header);
+
+/* One row of sessions, SESSION_ROW_SIZE bytes. */
+void frame_encode_session(unsigned char *bytes, const struct log_session *row);
+void frame_decode_session(const unsigned char *bytes, struct log_session *row);
 
 /* Checks everything after the header of a whole frame: sessions, items, padding. -EBADMSG. */
 int frame_check_body(const unsigned char *bytes, const struct frame_header *header);

@@ -40,7 +40,7 @@ static int reserve(void **array, uint32_t *capacity, uint32_t need, size_t eleme
 	return 0;
 }
 
-static int make_room(struct log_index *index, uint32_t frames, uint32_t records)
+int index_reserve(struct log_index *index, uint32_t frames, uint32_t records)
 {
 	int rc = reserve((void **)&index->frames, &index->frame_capacity, index->frame_count + frames,
 	                 sizeof *index->frames);
@@ -63,7 +63,7 @@ static uint32_t records_of(const struct frame_header *header)
 int index_add(struct log_index *index, const struct frame_header *header, const unsigned char *bytes)
 {
 	uint32_t count = records_of(header), at = frame_items(header);
-	int rc = make_room(index, 1, count);
+	int rc = index_reserve(index, 1, count);
 	if (rc != 0)
 		return rc;
 	index->frames[index->frame_count++] = index->end;
@@ -95,7 +95,7 @@ static uint32_t find_item(const unsigned char *bytes, uint32_t damaged, uint32_t
 int index_add_damaged(struct log_index *index, const struct frame_header *header, const unsigned char *bytes)
 {
 	uint32_t count = records_of(header), at = frame_items(header), stream = 0;
-	int rc = make_room(index, 1, count);
+	int rc = index_reserve(index, 1, count);
 	if (rc != 0)
 		return rc;
 	index->frames[index->frame_count++] = index->end;
@@ -122,7 +122,7 @@ int index_add_damaged(struct log_index *index, const struct frame_header *header
 
 int index_add_lost(struct log_index *index, uint32_t frames, uint32_t records, uint32_t stream_size, uint32_t position)
 {
-	int rc = make_room(index, frames, records);
+	int rc = index_reserve(index, frames, records);
 	if (rc != 0)
 		return rc;
 	/* The first record has all the bytes. Places only go up; there are more bytes than records. */

@@ -37,6 +37,9 @@ struct index_footer {
 struct log_index *index_create(uint32_t position);
 void index_destroy(struct log_index *index);
 
+/* Makes room for so many more frames and records. -ENOMEM. */
+int index_reserve(struct log_index *index, uint32_t frames, uint32_t records);
+
 /* Adds a frame that stands at index->end. -ENOMEM (nothing is added). */
 int index_add(struct log_index *index, const struct frame_header *header, const unsigned char *bytes);
 

@@ -26,8 +26,12 @@ void job_destroy(struct log_job *job)
 	free(job->steps);
 	free(job->pieces);
 	free(job->cut);
+	free(job->old);
 	index_destroy(job->index);
 	free(job->damage);
+	free(job->data);
+	free(job->terms);
+	free(job->configurations);
 	free(job);
 }
 
@@ -109,29 +113,25 @@ int log_write_begin(struct log *log, bool idle, struct log_job **job)
 	return 0;
 }
 
-/* The footer of a segment that is complete: its part of the runs of terms and of the configurations. */
-static int plan_footer(const struct log *log, const struct log_segment *segment, struct index_footer *footer)
+int job_plan_footer(const struct job_notes *notes, const struct log_segment *segment, struct index_footer *footer)
 {
 	*footer = (struct index_footer){.base = segment->base, .end = segment->end, .position = segment->position};
-	footer->terms = calloc(log->term_count + 1, sizeof *footer->terms);
-	footer->configurations = calloc(log->configuration_count + 1, sizeof *footer->configurations);
+	footer->terms = calloc(notes->term_count + 1, sizeof *footer->terms);
+	footer->configurations = calloc(notes->configuration_count + 1, sizeof *footer->configurations);
 	if (footer->terms == NULL || footer->configurations == NULL)
 		return -ENOMEM;
 	uint64_t first = segment->base.entry + 1, last = segment->end.entry;
-	for (size_t i = 0; i < log->term_count; i++) {
-		struct log_term run = log->terms[i];
-		uint64_t run_first = i == 0 ? 1 : log->terms[i - 1].last_entry + 1;
+	for (size_t i = 0; i < notes->term_count; i++) {
+		struct log_term run = notes->terms[i];
+		uint64_t run_first = i == 0 ? 1 : notes->terms[i - 1].last_entry + 1;
 		if (run.last_entry < first || run_first > last)
 			continue;
 		run.last_entry = run.last_entry < last ? run.last_entry : last;
 		footer->terms[footer->term_count++] = run;
 	}
-	for (size_t i = 0; i < log->configuration_count; i++)
-		if (log->configurations[i] >= first && log->configurations[i] <= last)
-			footer->configurations[footer->configuration_count++] = log->configurations[i];
-	/* Borrowed while the job is out. */
-	footer->state = segment->state;
-	footer->state_size = segment->state_size;
+	for (size_t i = 0; i < notes->configuration_count; i++)
+		if (notes->configurations[i] >= first && notes->configurations[i] <= last)
+			footer->configurations[footer->configuration_count++] = notes->configurations[i];
 	return 0;
 }
 
@@ -142,7 +142,9 @@ static struct log_segment *unsealed(const struct log *log)
 		return NULL;
 	for (size_t i = log->segment_count - 1; i > 0; i--) {
 		struct log_segment *segment = log->segments[i - 1];
-		if (!segment->sealed && segment->end.entry <= log->durable.entry)
+		/* The index of one that is being mended is about to change. */
+		bool mending = log->mend != NULL && log->mend->segment == segment;
+		if (!segment->sealed && !mending && segment->end.entry <= log->durable.entry)
 			return segment;
 	}
 	return NULL;
@@ -151,12 +153,16 @@ static struct log_segment *unsealed(const struct log *log)
 static int plan_seal(struct log *log, struct log_segment *segment, struct log_job **job)
 {
 	struct log_job *made = job_create(log, JOB_SEAL);
-	int rc = made == NULL ? -ENOMEM : plan_footer(log, segment, &made->footer);
+	const struct job_notes notes = {log->terms, log->term_count, log->configurations, log->configuration_count};
+	int rc = made == NULL ? -ENOMEM : job_plan_footer(&notes, segment, &made->footer);
 	if (rc != 0) {
 		if (made != NULL)
 			job_destroy(made);
 		return rc;
 	}
+	/* Borrowed while the job is out. */
+	made->footer.state = segment->state;
+	made->footer.state_size = segment->state_size;
 	segment->pins++;
 	made->segment = segment;
 	*job = made;
@@ -194,14 +200,15 @@ void log_chore_retry(struct log *log)
 
 bool log_job_writes(const struct log_job *job)
 {
-	return job->kind == JOB_WRITE || job->kind == JOB_TRUNCATE;
+	return job->kind == JOB_WRITE || job->kind == JOB_TRUNCATE || job->kind == JOB_INSTALL;
 }
 
 void log_job_run(struct log_job *job)
 {
 	static int (*const run[])(struct log_job * job) = {
-		[JOB_WRITE] = job_run_write, [JOB_TRUNCATE] = job_run_truncate, [JOB_PREPARE] = job_run_prepare,
-		[JOB_SEAL] = job_run_seal,   [JOB_TRIM] = job_run_trim,         [JOB_VERIFY] = job_run_verify};
+		[JOB_WRITE] = job_run_write,     [JOB_TRUNCATE] = job_run_truncate, [JOB_PREPARE] = job_run_prepare,
+		[JOB_SEAL] = job_run_seal,       [JOB_TRIM] = job_run_trim,         [JOB_VERIFY] = job_run_verify,
+		[JOB_INSTALL] = job_run_install, [JOB_MEND] = job_run_mend};
 	run[job->kind](job);
 }
 
@@ -261,11 +268,15 @@ static void end_chore(struct log *log, struct log_job *job)
 
 int log_job_end(struct log *log, struct log_job *job, struct clog_error *err)
 {
-	assert(job == log->write || job == log->chore || job == log->verify);
+	assert(job == log->write || job == log->chore || job == log->verify || job == log->mend);
 	if (job->kind == JOB_WRITE)
 		end_write(log, job);
 	else if (job->kind == JOB_TRUNCATE)
 		job_end_truncate(log, job);
+	else if (job->kind == JOB_INSTALL)
+		job_end_install(log, job);
+	else if (job->kind == JOB_MEND)
+		job_end_mend(log, job);
 	else if (job->kind == JOB_VERIFY)
 		job_end_verify(log, job);
 	else

@@ -5,7 +5,7 @@
 
 #include "log/state.h"
 
-enum job_kind { JOB_WRITE, JOB_TRUNCATE, JOB_PREPARE, JOB_SEAL, JOB_TRIM, JOB_VERIFY };
+enum job_kind { JOB_WRITE, JOB_TRUNCATE, JOB_PREPARE, JOB_SEAL, JOB_TRIM, JOB_VERIFY, JOB_INSTALL, JOB_MEND };
 
 /* Bytes to write at a position of a store. */
 struct job_piece {
@@ -38,7 +38,7 @@ struct log_job {
 	/* JOB_WRITE */
 	struct job_step *steps;
 	size_t step_count, step_capacity;
-	bool takes_prepared; /* one of the steps does */
+	bool takes_prepared; /* one of the steps does; JOB_INSTALL: its store is made from the prepared file */
 	struct job_piece *pieces;
 	size_t piece_count, piece_capacity;
 
@@ -54,6 +54,12 @@ struct log_job {
 	struct store_mark mark; /* the new end */
 	int handle;             /* of the store that is cut, opened by the job */
 
+	/* JOB_INSTALL; of the fields above: segment, the new one; footer, the state; handle, of the new store; cell, of
+	 * the base; of those below: base, first_offset, first_stream, stale_index. */
+	uint64_t *old; /* first entries of the segments on the disk that go */
+	size_t old_count;
+	struct log_cell mark_cell; /* of the new store */
+
 	/* JOB_TRIM */
 	struct log_tail base;
 	uint64_t first_offset, first_stream;
@@ -61,13 +67,31 @@ struct log_job {
 		stale_index; /* first entry of the segment before the one that goes, whose index goes now; 0 for none */
 	bool recycle;        /* the store becomes the prepared file */
 
-	/* JOB_VERIFY */
+	/* JOB_VERIFY, JOB_MEND */
 	struct log_tail goal;
 	uint64_t goal_position;
 	bool sealed;             /* when it began: the index on the disk is checked too */
 	struct log_index *index; /* made anew, when the one on the disk is damaged */
 	struct log_damage *damage;
 	size_t damage_count, damage_capacity;
+	uint64_t mends; /* of the segment, when it began */
+
+	/* JOB_MEND; of the fields above also: segment, footer, handle. damage is what is left in the segment. */
+	struct log_damage mended;
+	unsigned char *data; /* the frames */
+	size_t data_size;
+	struct log_term *terms; /* of the frames: their runs, and which of them are configurations */
+	size_t term_count, term_capacity;
+	uint64_t *configurations;
+	size_t configuration_count, configuration_capacity;
+};
+
+/* What a log knows of its entries besides their frames. */
+struct job_notes {
+	struct log_term *terms;
+	size_t term_count;
+	uint64_t *configurations;
+	size_t configuration_count;
 };
 
 /* Creates a job with what all kinds need. NULL without memory. */
@@ -81,12 +105,19 @@ int job_run_seal(struct log_job *job);
 int job_run_truncate(struct log_job *job);
 int job_run_trim(struct log_job *job);
 int job_run_verify(struct log_job *job);
+int job_run_install(struct log_job *job);
+int job_run_mend(struct log_job *job);
 
 /* The ends of those that are not in job.c. */
 void job_end_truncate(struct log *log, struct log_job *job);
 void job_end_trim(struct log *log, struct log_job *job);
 void job_end_verify(struct log *log, struct log_job *job);
+void job_end_install(struct log *log, struct log_job *job);
+void job_end_mend(struct log *log, struct log_job *job);
 
+/* The footer of a segment that is complete, without the state: its part of the runs of terms and of the
+ * configurations. -ENOMEM. */
+int job_plan_footer(const struct job_notes *notes, const struct log_segment *segment, struct index_footer *footer);
 /* A chore that deletes what was trimmed, or NULL in *job. -ENOMEM. */
 int job_plan_trim(struct log *log, struct log_job **job);
 

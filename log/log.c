@@ -52,8 +52,10 @@ void log_note_entry(struct log *log, uint64_t entry, uint64_t term, enum log_typ
 
 void log_forget_entries(struct log *log, uint64_t last)
 {
+	struct log_tail base;
+	log_base(log, &base);
 	while (log->term_count > 0) {
-		uint64_t before = log->term_count > 1 ? log->terms[log->term_count - 2].last_entry : 0;
+		uint64_t before = log->term_count > 1 ? log->terms[log->term_count - 2].last_entry : base.entry;
 		if (before < last) {
 			struct log_term *run = &log->terms[log->term_count - 1];
 			run->last_entry = run->last_entry < last ? run->last_entry : last;
@@ -73,8 +75,12 @@ void log_forget_entries(struct log *log, uint64_t last)
 int log_note_damage(struct log *log, const struct log_damage *damage)
 {
 	for (size_t i = 0; i < log->damage_count; i++)
-		if (log->damage[i].segment == damage->segment && log->damage[i].position == damage->position)
+		if (log->damage[i].segment == damage->segment && log->damage[i].position == damage->position) {
+			/* It may have grown. */
+			if (log->damage[i].last_entry < damage->last_entry)
+				log->damage[i] = *damage;
 			return 0;
+		}
 	int rc = log_reserve((void **)&log->damage, &log->damage_capacity, log->damage_count, sizeof *log->damage);
 	if (rc == 0)
 		log->damage[log->damage_count++] = *damage;
@@ -213,6 +219,14 @@ int log_append(struct log *log, struct log_frame *frame, struct clog_error *err)
 	return 0;
 }
 
+struct log_frame *log_pending_frame(const struct log *log, uint64_t entry)
+{
+	if (entry <= log->durable.entry || entry > log->tail.entry)
+		return NULL;
+	/* Entries in the queue follow each other, from the first one that is not durable. */
+	return log->pending[log->pending_first + (entry - log->durable.entry - 1)].frame;
+}
+
 uint64_t log_durable(const struct log *log)
 {
 	return log->durable.entry;
@@ -227,19 +241,26 @@ int log_failure(const struct log *log, struct clog_error *err)
 
 void log_stat(const struct log *log, struct log_stat *stat)
 {
-	*stat = (struct log_stat){.first_entry = log->tail.entry + 1,
-	                          .first_offset = log->tail.next_offset,
-	                          .stream_begin = log->tail.stream_size,
+	const struct log_tail *tail = &log->tail;
+	struct log_tail base;
+	log_base(log, &base);
+	*stat = (struct log_stat){.first_entry = base.entry + 1,
+	                          .first_offset = base.next_offset,
+	                          .stream_begin = base.stream_size,
 	                          .segments = (uint32_t)log->segment_count};
-	if (log->segment_count > 0) {
-		const struct log_tail *base = &log->segments[0]->base;
-		stat->first_entry = base->entry + 1;
-		bool within = log->first_offset > base->next_offset;
-		stat->first_offset = within ? log->first_offset : base->next_offset;
-		stat->stream_begin = within ? log->first_stream : base->stream_size;
+	if (log->first_offset > base.next_offset) {
+		/* After log_install_begin it may be past the end: records come, and are hidden. */
+		bool within = log->first_offset <= tail->next_offset;
+		stat->first_offset = within ? log->first_offset : tail->next_offset;
+		stat->stream_begin = within ? log->first_stream : tail->stream_size;
 	}
 	for (size_t i = 0; i < log->segment_count; i++)
 		stat->bytes += log->segments[i]->position;
+}
+
+void log_base(const struct log *log, struct log_tail *base)
+{
+	*base = log->segment_count > 0 ? log->segments[0]->base : log->tail;
 }
 
 int log_after(const struct log *log, uint64_t entry, struct log_tail *tail)
@@ -267,8 +288,11 @@ uint64_t log_configuration(const struct log *log, uint64_t entry)
 uint64_t log_term(const struct log *log, uint64_t entry)
 {
 	size_t low = 0, high = log->term_count;
-	if (log->segment_count > 0 && entry == log->segments[0]->base.entry)
-		return log->segments[0]->base.term;
+	struct log_tail base;
+	log_base(log, &base);
+	/* Runs have no beginning: the first one would go for all that is below. */
+	if (entry <= base.entry)
+		return entry == base.entry ? base.term : 0;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		if (log->terms[middle].last_entry < entry)
@@ -276,7 +300,7 @@ uint64_t log_term(const struct log *log, uint64_t entry)
 		else
 			high = middle;
 	}
-	return entry > 0 && low < log->term_count ? log->terms[low].term : 0;
+	return low < log->term_count ? log->terms[low].term : 0;
 }
 
 size_t log_terms(const struct log *log, const struct log_term **terms)

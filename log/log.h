@@ -26,6 +26,7 @@ struct clog_error;
 
 #define LOG_RECORD_SIZE_MAX 1044480u         /* bytes in a record: 255 pages */
 #define LOG_FRAME_SIZE_MAX (16u << 20)       /* bytes in a frame; holds 1 MiB of one-byte records after a long line */
+#define LOG_SESSIONS_MAX 4096u               /* rows of sessions in a frame */
 #define LOG_SEGMENT_SIZE_MIN (16u << 10)     /* bytes in a store */
 #define LOG_SEGMENT_SIZE_DEFAULT (64u << 20) /* bytes in a store */
 #define LOG_SEGMENT_SIZE_MAX (1u << 30)      /* bytes in a store */
@@ -146,6 +147,24 @@ void log_frame_unref(struct log_frame *frame);
 int log_frame_add(struct log_frame *frame, const void *data, size_t size);
 /* Adds count items that lie one after the other in data, all or none; sizes has the size of each. Errors as above. */
 int log_frame_add_many(struct log_frame *frame, const void *data, const uint32_t *sizes, uint32_t count);
+/* Adds all items of another frame, closed or not, with their checksums as they are. -ENOBUFS, -ENOMEM: nothing is
+ * added. */
+int log_frame_add_frame(struct log_frame *frame, const struct log_frame *from);
+/* A run of records of a frame that came under one session: the first of them has the sequence, the next ones follow. */
+struct log_session {
+	uint64_t session; /* 0: of none */
+	uint64_t sequence;
+	uint32_t count; /* records */
+};
+/* Adds a row to a frame that is not closed. Rows stand for the records in order: the first row for the first `count`
+ * records and so on; records past the rows have no session. Only a frame of LOG_RECORDS may be closed with rows, and
+ * with no more records in them than it has. -ENOBUFS when the frame would be over LOG_FRAME_SIZE_MAX or has
+ * LOG_SESSIONS_MAX rows (nothing is added), -ENOMEM. */
+int log_frame_add_session(struct log_frame *frame, const struct log_session *row);
+/* Rows added so far. */
+uint32_t log_frame_sessions(const struct log_frame *frame);
+/* Gives row i of a frame, closed or not; i < rows. */
+void log_frame_session(const struct log_frame *frame, uint32_t i, struct log_session *row);
 /* True when count items of size bytes in all would still fit. */
 bool log_frame_fits(const struct log_frame *frame, size_t size, size_t count);
 /* Closes the frame: it becomes the entry after tail. Of header, the term, type, commit and time_ns are read. */
@@ -153,6 +172,11 @@ void log_frame_close(struct log_frame *frame, const struct log_tail *tail, const
 /* Makes a closed frame of bytes that came from elsewhere: the first whole frame in them, every byte checked. *used gets
  * its size. -EBADMSG, -EPROTONOSUPPORT, -ENOMEM. */
 int log_frame_parse(struct log_frame **frame, const void *data, size_t size, size_t *used);
+/* Gives the header of the frame that the bytes begin with; of the rest nothing is checked but that it is there. -EBADMSG,
+ * -EPROTONOSUPPORT. */
+int log_frame_peek(const void *data, size_t size, struct log_header *header);
+/* The bytes of a closed frame, as they go to disk and to peers; borrowed from it. */
+const void *log_frame_bytes(const struct log_frame *frame, size_t *size);
 /* The header of a closed frame. Valid as long as the frame. */
 const struct log_header *log_frame_header(const struct log_frame *frame);
 /* Gives item i of a closed frame, borrowed from it; i < count. Linear in i: items are found by walking. */
@@ -203,6 +227,10 @@ int log_room(const struct log *log, uint32_t frame_size);
  * bytes go to disk with the next job of log_write_begin. -EINVAL when it does not follow, -ENOMEM, or as log_room. */
 int log_append(struct log *log, struct log_frame *frame, struct clog_error *err);
 
+/* The frame of an entry that is appended and still in memory because it is not durable yet; borrowed until the next
+ * log_job_end or truncation. NULL when it is not there. */
+struct log_frame *log_pending_frame(const struct log *log, uint64_t entry);
+
 /* Blocking work taken out of the log: run it on any thread, then end it on the owner's. */
 struct log_job;
 
@@ -215,7 +243,7 @@ int log_write_begin(struct log *log, bool idle, struct log_job **job);
 int log_chore_begin(struct log *log, struct log_job **job);
 /* Lets chores be tried again after one failed: when the disk may have room again, say. */
 void log_chore_retry(struct log *log);
-/* True for a job of log_write_begin or log_truncate_begin: it belongs on the thread that writes. */
+/* True for a job of log_write_begin, log_truncate_begin or log_install_begin: it belongs on the thread that writes. */
 bool log_job_writes(const struct log_job *job);
 /* Does the job's work. Blocks; any thread. */
 void log_job_run(struct log_job *job);
@@ -233,10 +261,38 @@ int log_truncate_begin(struct log *log, uint64_t entry, struct log_job **job, st
 /* Trims the head: records below the offset are gone at once; the segments that hold nothing else are deleted by chores,
  * the last one kept. Going back is asking for nothing. -EINVAL past what is durable. */
 int log_trim(struct log *log, uint64_t offset, struct clog_error *err);
+/* Where a log begins: what a member gets that is behind all that the others have kept. */
+struct log_install {
+	struct log_tail base; /* the log's end before its first entry */
+	/* The lowest offset shown, and where it begins in the joined stream, as log_stat of the log that it comes from
+	 * says; past the base, records come and are hidden. */
+	uint64_t first_offset;
+	uint64_t first_stream;
+	const void *state; /* of the log's user at base.entry: log_state gives it back; borrowed for the call */
+	size_t state_size; /* at most LOG_STATE_SIZE_MAX */
+};
+/* Throws the whole log away, whatever its end is: it is empty and begins after install->base. In memory at once; gives
+ * in *job what has to be done on the disk before the next write job (it counts as a job that writes). Reads that are
+ * under way end with what they had found, or with -ESTALE or -ENOENT. A crash during the job leaves the old log whole,
+ * or the new one; a job that failed likewise. No job may be out: -EBUSY. -EINVAL when the log has the base's entry, of
+ * the same term (then it needs no new beginning), when it begins at or after it itself, when offsets that a trim has
+ * hidden would be given again, or when the state is too large. -ENOMEM, -EROFS, or the failure. */
+int log_install_begin(struct log *log, const struct log_install *install, struct log_job **job, struct clog_error *err);
 /* Takes a job that reads the segment that holds the entry (or the first one) and checks every byte of it. *next gets
  * the first entry of the segment after it, 0 after the last. What is damaged is in log_damage after log_job_end, whose
  * error is of the reading, not of what was read. One at a time, besides other jobs: NULL while one is out. */
 int log_verify_begin(struct log *log, uint64_t entry, struct log_job **job, uint64_t *next);
+struct log_damage;
+/* Takes a job that writes whole frames over damage: data, which is copied, is the frames of exactly the entries
+ * damage->first_entry to last_entry, as other members have them. One at a time, besides other jobs, but for a chore that
+ * seals that segment: -EBUSY. -EINVAL when that is no damage of the log (log_damage). -EBADMSG when the frames are not
+ * the ones that belong there: every byte of them is checked, and that they fill the place. Whether they follow the frame
+ * before and lead to the one after is seen when the job reads the store, before it writes: then -EBADMSG comes of
+ * log_job_end. The error of such a job is not final: the damage stays. When it succeeds the damage is gone from
+ * log_damage, which now tells what else is damaged in that segment, and the records are read. A crash at any point
+ * leaves damage or the mended frames. -ENOMEM, -EROFS, or the failure. */
+int log_mend_begin(struct log *log, const struct log_damage *damage, const void *data, size_t size,
+                   struct log_job **job, struct clog_error *err);
 /* The last durable entry. */
 uint64_t log_durable(const struct log *log);
 /* 0, or the error that made the log read-only, with its sentence in err. */
@@ -253,6 +309,8 @@ struct log_stat {
 };
 /* Gives it. */
 void log_stat(const struct log *log, struct log_stat *stat);
+/* Gives the log's end before its first entry kept: all zeros in a log that was never trimmed. */
+void log_base(const struct log *log, struct log_tail *base);
 /* Gives the log's end just after an entry, as log_tail does for the last. Only for entries not yet durable and the last
  * durable one: -ENOENT else. */
 int log_after(const struct log *log, uint64_t entry, struct log_tail *tail);

@@ -1,4 +1,6 @@
 #include "log/bytes.h"
+#include "log/install.h"
+#include "log/listing.h"
 #include "log/recover.h"
 #include "log/state.h"
 #include "log/tail.h"
@@ -10,21 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_DIGITS 20u
-
-/* What the folder holds. */
-struct listing {
-	uint64_t *first_entries; /* of the stores */
-	size_t count, capacity;
-	uint64_t *indexes; /* first entries of the indexes */
-	size_t index_count, index_capacity;
-	char **leftovers; /* files that were being made when the log's owner died */
-	size_t leftover_count, leftover_capacity;
-	bool prepared;
-	struct clog_error *err;
-	const char *path;
-};
-
 static int corrupt(struct clog_error *err, const char *path, const char *what)
 {
 	return clog_error_set(err, -EBADMSG, "%s: corrupt: %s", path, what);
@@ -35,73 +22,6 @@ static int failed(struct clog_error *err, const char *path, int rc)
 	if (rc == -EPROTONOSUPPORT)
 		return clog_error_set(err, rc, "%s: written in a newer format than this version knows", path);
 	return clog_error_set(err, rc, "%s: %s", path, strerror(-rc));
-}
-
-static bool ends_with(const char *name, const char *suffix)
-{
-	size_t length = strlen(name), size = strlen(suffix);
-	return length >= size && strcmp(name + length - size, suffix) == 0;
-}
-
-/* Reads the number of a name "<20 digits><suffix>". */
-static bool parse_name(const char *name, const char *suffix, uint64_t *first_entry)
-{
-	if (strlen(name) != NAME_DIGITS + strlen(suffix) || !ends_with(name, suffix) ||
-	    strspn(name, "0123456789") != NAME_DIGITS)
-		return false;
-	errno = 0;
-	*first_entry = strtoull(name, NULL, 10);
-	return errno == 0 && *first_entry > 0;
-}
-
-/* Whether the name is one that the log gives a file while it makes it. */
-static bool is_leftover(const char *name)
-{
-	uint64_t first_entry;
-	return strcmp(name, LOG_PREPARED LOG_SUFFIX_NEW) == 0 || strcmp(name, LOG_BASE LOG_SUFFIX_NEW) == 0 ||
-	       parse_name(name, LOG_SUFFIX_STORE LOG_SUFFIX_NEW, &first_entry) ||
-	       parse_name(name, LOG_SUFFIX_INDEX LOG_SUFFIX_NEW, &first_entry);
-}
-
-/* Names that are not the log's are left alone. */
-static int list_name(const char *name, void *arg)
-{
-	struct listing *listing = arg;
-	uint64_t first_entry;
-	if (is_leftover(name)) {
-		if (log_reserve((void **)&listing->leftovers, &listing->leftover_capacity, listing->leftover_count,
-		                sizeof *listing->leftovers) != 0)
-			return -ENOMEM;
-		char *copy = strdup(name);
-		if (copy == NULL)
-			return -ENOMEM;
-		listing->leftovers[listing->leftover_count++] = copy;
-	} else if (strcmp(name, LOG_PREPARED) == 0) {
-		listing->prepared = true;
-	} else if (parse_name(name, LOG_SUFFIX_STORE, &first_entry)) {
-		if (log_reserve((void **)&listing->first_entries, &listing->capacity, listing->count,
-		                sizeof *listing->first_entries) != 0)
-			return -ENOMEM;
-		listing->first_entries[listing->count++] = first_entry;
-	} else if (parse_name(name, LOG_SUFFIX_INDEX, &first_entry)) {
-		if (log_reserve((void **)&listing->indexes, &listing->index_capacity, listing->index_count,
-		                sizeof *listing->indexes) != 0)
-			return -ENOMEM;
-		listing->indexes[listing->index_count++] = first_entry;
-	} else if (ends_with(name, LOG_SUFFIX_STORE) || ends_with(name, LOG_SUFFIX_INDEX)) {
-		return clog_error_set(listing->err, -EINVAL, "%s/%s: not the name of a segment's file", listing->path,
-		                      name);
-	}
-	return 0;
-}
-
-static void listing_finish(struct listing *listing)
-{
-	for (size_t i = 0; i < listing->leftover_count; i++)
-		free(listing->leftovers[i]);
-	free(listing->leftovers);
-	free(listing->first_entries);
-	free(listing->indexes);
 }
 
 static int remove_leftovers(struct log *log, const struct listing *listing, struct clog_error *err)
@@ -358,7 +278,8 @@ static int open_last(struct log *log, struct log_segment *segment, struct clog_e
 	return log->read_only ? 0 : drop_index(log, segment, err);
 }
 
-static int open_segments(struct log *log, const struct log_tail *base, struct clog_error *err)
+/* installing: the one case in which a log with a base may have no store. */
+static int open_segments(struct log *log, const struct log_tail *base, bool installing, struct clog_error *err)
 {
 	if (log->segment_count > 0 && !tail_same(&log->segments[0]->base, base))
 		return clog_error_set(
@@ -366,10 +287,12 @@ static int open_segments(struct log *log, const struct log_tail *base, struct cl
 			"%s: corrupt: a store is missing: the first one begins at entry %llu, the log at %llu",
 			log->path, (unsigned long long)log->segments[0]->base.entry + 1,
 			(unsigned long long)base->entry + 1);
-	if (log->segment_count == 0 && base->entry > 0)
+	if (log->segment_count == 0 && base->entry > 0 && !installing)
 		return clog_error_set(err, -EBADMSG,
 		                      "%s: corrupt: all stores are missing, the log begins at entry %llu", log->path,
 		                      (unsigned long long)base->entry + 1);
+	if (log->segment_count == 0)
+		log->tail = log->durable = *base;
 	for (size_t i = 0; i < log->segment_count; i++) {
 		struct log_segment *segment = log->segments[i];
 		bool last = i + 1 == log->segment_count;
@@ -421,12 +344,13 @@ static int settle_folder(struct log *log, const struct listing *listing, struct 
 
 static int open_folder(struct log *log, struct clog_error *err)
 {
-	struct listing listing = {.err = err, .path = log->path};
+	struct listing listing = {0};
 	struct log_tail base = {0};
+	bool installing = false;
 	int rc = log->read_only ? 0 : log->disk->make_folder(log->disk, log->path);
 	if (rc != 0)
 		return failed(err, log->path, rc);
-	rc = log->disk->list(log->disk, log->path, list_name, &listing);
+	rc = listing_read(&listing, log->disk, log->path, err);
 	if (rc != 0 && rc != -EINVAL)
 		failed(err, log->path, rc);
 	if (rc == 0 && !log->read_only)
@@ -434,12 +358,18 @@ static int open_folder(struct log *log, struct clog_error *err)
 	if (rc == 0)
 		rc = load_base(log, &base, err);
 	if (rc == 0)
+		rc = install_resume(log, &listing, &base, &installing, err);
+	if (rc == 0)
 		rc = drop_trimmed(log, &listing, &base, err);
 	log->prepared = listing.prepared;
 	if (rc == 0)
 		rc = add_stores(log, &listing, err);
 	listing_finish(&listing);
-	return rc == 0 ? open_segments(log, &base, err) : rc;
+	if (rc == 0)
+		rc = open_segments(log, &base, installing, err);
+	if (rc == 0 && !log->read_only)
+		rc = install_drop(log, &listing, err);
+	return rc;
 }
 
 int log_open(struct log **log, const struct log_options *options, struct clog_error *err)

@@ -1,4 +1,5 @@
 #include "log/read.h"
+#include "log/install.h"
 #include "log/recover.h"
 
 #include <assert.h>
@@ -209,7 +210,7 @@ static void keep(struct log *log, struct log_read *read)
 	else if (opened)
 		segment->handle = read->handle;
 	bool loaded = read->index != NULL;
-	if (loaded && segment->index != NULL)
+	if (loaded && (segment->index != NULL || read->cuts != log->cuts))
 		index_destroy(read->index);
 	else if (loaded)
 		segment->index = read->index;
@@ -224,9 +225,9 @@ int log_read_end(struct log *log, struct log_read *read)
 	struct log_segment *segment = read->segment;
 	keep(log, read);
 	keep_header(log, read);
-	/* Its files were deleted before it could open them. */
-	if (read->status == -ENOENT && segment->gone && segment->base.entry < log->segments[0]->base.entry)
-		read->status = -ESTALE;
+	/* Its files were deleted before it could open them, or others have their names now. */
+	if (segment->gone && (read->status == -ENOENT || read->status == -EBADMSG))
+		read->status = segment->base.entry < log->segments[0]->base.entry ? -ESTALE : -ENOENT;
 	segment->pins--;
 	if (segment->gone)
 		log_drop_segment(log, segment);
@@ -277,6 +278,7 @@ int log_load_index(struct log *log, struct log_segment *segment)
 	                        .disk = log->disk,
 	                        .folder = log->path,
 	                        .read_only = log->read_only,
+	                        .cuts = log->cuts,
 	                        .segment = segment};
 	segment->used = ++log->reads;
 	int rc = segment->created ? read_open_store(&read, true) : 0;
@@ -309,6 +311,9 @@ int log_read_frame(struct log *log, uint64_t entry, struct log_frame **frame, st
 int log_state(struct log *log, uint64_t entry, uint64_t *state_entry, void **data, size_t *size)
 {
 	char path[PATH_MAX];
+	int rc = install_state(log, entry, state_entry, data, size);
+	if (rc != -ENOENT)
+		return rc;
 	for (size_t i = log->segment_count + 1; i > 0; i--) {
 		/* The last place is that of the segment before the first: its index outlives it. */
 		uint64_t first_entry = i > 1 ? log->segments[i - 2]->base.entry + 1 : log->stale_index;
@@ -316,7 +321,7 @@ int log_state(struct log *log, uint64_t entry, uint64_t *state_entry, void **dat
 		if (first_entry == 0 ||
 		    (i > 1 && (!log->segments[i - 2]->sealed || log->segments[i - 2]->end.entry > entry)))
 			continue;
-		int rc = segment_path(path, sizeof path, log->path, first_entry, LOG_SUFFIX_INDEX);
+		rc = segment_path(path, sizeof path, log->path, first_entry, LOG_SUFFIX_INDEX);
 		if (rc == 0)
 			rc = index_load_footer(&footer, log->disk, path);
 		if (rc == 0 && footer.end.entry <= entry && footer.state_size > 0) {

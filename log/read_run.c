@@ -1,10 +1,13 @@
 /* The part of a read that may block: files only, on any thread. */
+#include "log/crc.h"
 #include "log/read.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define READ_PIECE (256u << 10) /* bytes read from the disk at a time, where more may be wanted */
+#ifndef READ_PIECE
+#define READ_PIECE (1u << 20) /* bytes read from the disk at a time, where more may be wanted */
+#endif
 #define NEAR 4096u              /* a record this near to its frame's header is read together with it */
 
 /* Whether what is asked is in the index: a truncation may have been faster. */
@@ -173,6 +176,26 @@ static int reserve_out(struct log_read *read, size_t size)
 	return 0;
 }
 
+/* Copies and checks whole items that are in the window and wanted to their last byte. What is not so plain, or damaged,
+ * is left for next_item to judge. */
+static void take_items(struct log_read *read, struct stream *stream)
+{
+	size_t size = window_available(&stream->window, stream->position);
+	uint64_t left = stream->frame_position + stream->header.shown.size - stream->position;
+	const unsigned char *bytes = window_bytes(&stream->window, stream->position);
+	const unsigned char *end = bytes + (size < left ? size : left);
+	while (stream->left > 0 && (size_t)(end - bytes) >= ITEM_HEADER_SIZE) {
+		uint32_t item_size = take_u32(bytes);
+		const unsigned char *data = bytes + ITEM_HEADER_SIZE;
+		if (item_size > (size_t)(end - data) || item_size > read->size - read->data_size ||
+		    crc32c_copy(read->out + read->data_size, data, item_size) != frame_item_crc(bytes, stream->offset))
+			return;
+		read->data_size += item_size;
+		bytes = data + item_size;
+		pass_item(stream, item_size);
+	}
+}
+
 /* Copies of an item what was asked of the joined stream. */
 static int take_bytes(struct log_read *read, struct stream *stream, const unsigned char *bytes, uint32_t size)
 {
@@ -223,6 +246,16 @@ bool log_read_next(const struct log_read *read, uint32_t *position, struct log_r
 	return true;
 }
 
+/* How many bytes to read so that the answer is full and little is read that it has no room for, judged by the frame. */
+static uint32_t piece_for(const struct log_read *read, const struct frame_header *header)
+{
+	uint64_t answer = header->data_size;
+	if (read->kind == LOG_READ_RANGE)
+		answer += (uint64_t)header->shown.count * sizeof(struct log_record);
+	uint64_t size = NEAR + (read->size - read->data_size) * (uint64_t)header->shown.size / (answer > 0 ? answer : 1);
+	return size < READ_PIECE ? (uint32_t)size : READ_PIECE;
+}
+
 /* Streams and ranges: items one after the other, from record_position on. */
 static int run_items(struct log_read *read, bool wait)
 {
@@ -241,6 +274,11 @@ static int run_items(struct log_read *read, bool wait)
 		uint32_t size;
 		if (stream.left == 0)
 			rc = next_frame(read, &stream);
+		if (rc == 0 && read->kind == LOG_READ_STREAM && read->skip == 0)
+			take_items(read, &stream);
+		if (stream.left == 0 || read->data_size == read->size)
+			continue;
+		stream.window.piece = piece_for(read, &stream.header);
 		if (rc == 0)
 			rc = next_item(&stream, &bytes, &size);
 		if (rc == 0)

@@ -17,6 +17,7 @@ struct log_segment {
 	int handle;              /* of the store; -1 when not open */
 	struct log_cell mark;    /* the cell, while the store is written */
 	uint64_t marked;         /* the entry that the mark names */
+	uint64_t mends;          /* counts them: who read it before has seen what is not there any more */
 	unsigned pins;           /* reads and jobs under way */
 	bool gone;               /* not in the log any more: freed with its last pin */
 	void *state;             /* of the log's user at its end; NULL: not known, or in the footer */

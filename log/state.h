@@ -12,6 +12,9 @@
 #define LOG_PREPARED "prepared" LOG_SUFFIX_STORE
 #define LOG_BASE "base" /* a cell: the log's end before the first segment, and the lowest offset shown */
 #define LOG_BASE_SIZE 64u
+#define LOG_INSTALL "install" /* the files of a new beginning, until the log has it */
+#define LOG_INSTALL_STORE LOG_INSTALL LOG_SUFFIX_STORE
+#define LOG_INSTALL_INDEX LOG_INSTALL LOG_SUFFIX_INDEX
 
 /* Index memory of sealed segments that is kept for reading, and stores kept open, beyond which the least recently read
  * are let go. */
@@ -72,6 +75,7 @@ struct log {
 	struct log_job *write; /* under way, or NULL */
 	struct log_job *chore;
 	struct log_job *verify;
+	struct log_job *mend;
 	bool prepared;             /* the file LOG_PREPARED is there */
 	bool chore_failed;         /* tried in vain; again when there is a new reason */
 	bool no_space;             /* the disk's reserve is reached: nothing could be prepared */
@@ -79,7 +83,7 @@ struct log {
 
 	struct kept_header headers[LOG_HEADERS_KEPT];
 	uint64_t reads; /* counts, for the segments' `used` */
-	uint64_t cuts;  /* counts truncations: a read that began before one may have seen what is gone */
+	uint64_t cuts;  /* counts truncations and the like: a read that began before one may have seen what is gone */
 };
 
 /* The segment that is written, or NULL in an empty log. */

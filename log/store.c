@@ -65,6 +65,13 @@ int store_read_head(struct log_disk *disk, int handle, struct log_tail *base)
 	return 0;
 }
 
+int store_write_head(struct log_disk *disk, int handle, const struct log_tail *base)
+{
+	unsigned char head[HEAD_SIZE] = {0};
+	encode_head(head, base);
+	return disk->write(disk, handle, head, sizeof head, 0);
+}
+
 int store_read_mark(struct log_disk *disk, int handle, struct log_cell *cell, struct store_mark *mark)
 {
 	unsigned char value[MARK_SIZE];

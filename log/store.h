@@ -21,6 +21,9 @@ struct store_mark {
 /* Fills the first page: the head for a segment that follows base, and a mark that nothing is durable yet. */
 void store_encode_page(unsigned char page[STORE_FRAMES], const struct log_tail *base, struct log_cell *mark);
 
+/* Writes the head anew; the mark stays. */
+int store_write_head(struct log_disk *disk, int handle, const struct log_tail *base);
+
 /* Reads and checks the head: base. -EBADMSG, -EPROTONOSUPPORT for a newer version, or the disk's error. */
 int store_read_head(struct log_disk *disk, int handle, struct log_tail *base);
 

@@ -146,7 +146,7 @@ int log_truncate_begin(struct log *log, uint64_t entry, struct log_job **job, st
 	int rc = log_failure(log, err);
 	if (rc != 0 || entry > log->tail.entry)
 		return rc;
-	if (log->write != NULL || log->chore != NULL || log->verify != NULL)
+	if (log->write != NULL || log->chore != NULL || log->verify != NULL || log->mend != NULL)
 		return clog_error_set(err, -EBUSY, "%s: a job is out", log->path);
 	if (log->read_only)
 		return clog_error_set(err, -EROFS, "%s: opened read-only", log->path);

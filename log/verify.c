@@ -28,6 +28,7 @@ int log_verify_begin(struct log *log, uint64_t entry, struct log_job **job, uint
 	made->goal_position = i < log->segment_count ? 0 : log_durable_position(log, segment);
 	made->sealed = segment->sealed;
 	made->segment = segment;
+	made->mends = segment->mends;
 	segment->pins++;
 	*next = i < log->segment_count ? log->segments[i]->base.entry + 1 : 0;
 	*job = log->verify = made;
@@ -125,6 +126,9 @@ void job_end_verify(struct log *log, struct log_job *job)
 		log_drop_segment(log, segment);
 		return;
 	}
+	/* What was mended meanwhile may have been read before. */
+	if (segment->mends != job->mends)
+		return;
 	/* An index that is damaged is no loss: the one that was just made is sealed in its place. */
 	if (job->index != NULL && segment != log_last_segment(log)) {
 		index_destroy(segment->index);

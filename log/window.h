@@ -13,7 +13,8 @@ struct window {
 	/* The buffer is the caller's, who frees it; it grows as needed. */
 	unsigned char **buffer;
 	size_t *buffer_size;
-	uint64_t start; /* position of the buffer's first byte */
+	size_t head;    /* where in the buffer the window begins */
+	uint64_t start; /* position of its first byte */
 	size_t filled;
 };
 
@@ -24,5 +25,11 @@ int window_at(struct window *window, uint64_t position, size_t need, const unsig
 
 /* How many bytes there are at the position without reading more. */
 size_t window_available(const struct window *window, uint64_t position);
+
+/* Those bytes. */
+static inline const unsigned char *window_bytes(const struct window *window, uint64_t position)
+{
+	return *window->buffer + window->head + (position - window->start);
+}
 
 #endif

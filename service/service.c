@@ -3,16 +3,31 @@
 #include <assert.h>
 #include <errno.h>
 
-int service_append(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
-                   uint32_t count, service_append_cb cb, void *arg)
+int service_append_at(struct service *service, struct service_append *append, uint64_t expected, const void *data,
+                      const uint32_t *sizes, uint32_t count, service_append_cb cb, void *arg)
 {
 	if (count == 0 || count > SERVICE_BATCH_COUNT_MAX)
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++)
 		if (sizes[i] > SERVICE_RECORD_SIZE_MAX)
 			return -EMSGSIZE;
-	*append = (struct service_append){.cb = cb, .arg = arg};
+	*append = (struct service_append){.expected = expected, .cb = cb, .arg = arg};
 	return service->ops->append(service, append, data, sizes, count);
+}
+
+int service_append(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
+                   uint32_t count, service_append_cb cb, void *arg)
+{
+	return service_append_at(service, append, SERVICE_ANYWHERE, data, sizes, count, cb, arg);
+}
+
+int service_command(struct service *service, struct service_command *command, service_command_cb cb, void *arg)
+{
+	command->status = 0;
+	command->value = 0;
+	command->cb = cb;
+	command->arg = arg;
+	return service->ops->command(service, command);
 }
 
 void service_ready(struct service *service, void (*cb)(void *arg), void *arg)

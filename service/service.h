@@ -31,8 +31,11 @@ struct service_append;
 typedef void (*service_append_cb)(struct service_append *append, void *arg);
 
 struct service_append {
-	/* The answer. Status 0: the records are on disk at a quorum, at first_offset and up. -ESHUTDOWN, -ENOSPC:
-	 * refused, nothing was appended. -ECONNABORTED: unknown, they may yet be found in the log. */
+	/* The answer. Status 0: the records are on disk at a quorum, at first_offset and up, and can be read here.
+	 * Refused, nothing was appended: -ESHUTDOWN, -ENOSPC, -EHOSTUNREACH (the deadline passed and they were never
+	 * proposed), -EEXIST (conditional: there is a record at that offset), -ENXIO (conditional: the log does not
+	 * reach to that offset). Unknown, they may yet be found in the log: -ETIMEDOUT (the deadline passed),
+	 * -ECONNABORTED (the service failed). */
 	int status;
 	uint64_t first_offset;
 	uint32_t count;
@@ -41,8 +44,11 @@ struct service_append {
 	void *arg;
 	struct service_append *next;
 	uint64_t begun_ns;
+	uint64_t expected; /* SERVICE_ANYWHERE: none */
+	uint64_t deadline; /* of the service's clock, ms */
 	uint32_t place;
 };
+#define SERVICE_ANYWHERE UINT64_MAX
 
 /* Appends count records, which lie one after the other in data, as one batch: consecutive offsets, all or none. data
  * and sizes are borrowed for the call. Always PENDING or an error: -EMSGSIZE (a record or the batch is too large),
@@ -50,6 +56,9 @@ struct service_append {
  * service_ready's callback is called), -ESHUTDOWN (the service is stopping, or its disk failed), -ENOMEM. */
 int service_append(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
                    uint32_t count, service_append_cb cb, void *arg);
+/* The same, if the first record gets the offset `expected`, and else not at all. */
+int service_append_at(struct service *service, struct service_append *append, uint64_t expected, const void *data,
+                      const uint32_t *sizes, uint32_t count, service_append_cb cb, void *arg);
 
 /* Asks for cb to be called once, when an append that was answered -EAGAIN may be tried again. One at a time. */
 void service_ready(struct service *service, void (*cb)(void *arg), void *arg);
@@ -125,6 +134,7 @@ struct service_member {
 	char name[SERVICE_NAME_SIZE];
 	char address[SERVICE_ADDRESS_SIZE]; /* empty when the member listens to no peers */
 	enum service_role role;
+	bool pinned; /* the role was given by hand: the leader does not change it */
 	enum service_member_state state;
 	uint64_t match; /* the last entry known to be durable there */
 	uint64_t lag;   /* entries that it is behind the leader's last */
@@ -135,6 +145,45 @@ size_t service_members(struct service *service, struct service_member *members, 
 /* The words used in files and on the command line: "voter", "leader" and so on. Static. */
 const char *service_role_name(enum service_role role);
 const char *service_member_state_name(enum service_member_state state);
+
+/* ---- Command ---- */
+
+struct service_command;
+typedef void (*service_command_cb)(struct service_command *command, void *arg);
+
+enum service_command_kind {
+	SERVICE_END,      /* the log's end, no older than the call: value is the offset of the next record */
+	SERVICE_TRIM,     /* records below the offset go */
+	SERVICE_RETAIN,   /* keep at most so many bytes, and so long */
+	SERVICE_SET_ROLE, /* of a member */
+	SERVICE_REMOVE,   /* a member */
+	SERVICE_TRANSFER, /* leadership to a member */
+};
+
+struct service_command {
+	/* Asked, set by the caller. */
+	enum service_command_kind kind;
+	uint64_t offset;            /* TRIM */
+	uint64_t bytes, time_ns;    /* RETAIN; 0: all, for ever */
+	uint64_t member;            /* SET_ROLE, REMOVE, TRANSFER: its id */
+	enum service_role role;     /* SET_ROLE */
+	/* The answer. Refused: -EINVAL (past the end), -ENOENT (no such member), -EBUSY (another change of the members
+	 * is under way, or the last voter would go), -EHOSTUNREACH (no leader by the deadline), -ESHUTDOWN.
+	 * -ETIMEDOUT, -ECONNABORTED: unknown. All commands but TRANSFER may be given again without harm. */
+	int status;
+	uint64_t value;
+	/* Private to the service. */
+	service_command_cb cb;
+	void *arg;
+	struct service_command *next;
+	uint64_t deadline;
+	uint64_t number;
+	uint64_t entry;
+	bool sent;
+};
+
+/* Always PENDING or an error: -ESHUTDOWN, -ENOMEM, -EAGAIN (too many are under way). */
+int service_command(struct service *service, struct service_command *command, service_command_cb cb, void *arg);
 
 /* ---- Implement ---- */
 
@@ -148,6 +197,7 @@ struct service_ops {
 	void (*read_end)(struct service *service, struct service_read *read);
 	void (*state)(struct service *service, struct service_state *state);
 	size_t (*members)(struct service *service, struct service_member *members, size_t capacity);
+	int (*command)(struct service *service, struct service_command *command);
 };
 
 /* Embedded in what implements it. */

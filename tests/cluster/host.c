@@ -1,8 +1,7 @@
 #include "tests/cluster/host.h"
 
+#include "cluster/message.h"
 #include "log/log.h"
-
-#include <raft.h>
 
 #include <assert.h>
 #include <string.h>
@@ -59,12 +58,20 @@ static void host_take_read(struct cluster_host *door, struct log_read *read)
 	host->reads[host->read_count++] = (struct host_read){.read = read};
 }
 
-static void host_send(struct cluster_host *door, uint64_t member, const struct raft_message *message)
+static void host_send(struct cluster_host *door, uint64_t member, const char *address, const struct message *message)
 {
+	(void)address;
 	struct host *host = of(door);
 	if (host->message_count < HOST_MESSAGES_MAX)
 		host->messages[host->message_count] = (struct host_message){.member = member, .type = message->type};
 	host->message_count++;
+}
+
+static bool host_writable(struct cluster_host *door, uint64_t member)
+{
+	(void)door;
+	(void)member;
+	return true;
 }
 
 static void host_fail(struct cluster_host *door, int status, const char *sentence)
@@ -91,6 +98,7 @@ void host_init(struct host *host, struct log_disk *disk, uint64_t seed)
 	                                   .run_chore = host_take_chore,
 	                                   .run_read = host_take_read,
 	                                   .send = host_send,
+	                                   .writable = host_writable,
 	                                   .fail = host_fail,
 	                                   .random = host_random};
 	dice_init(&host->dice, seed);

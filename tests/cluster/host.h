@@ -29,10 +29,10 @@ struct host_read {
 	bool ran;
 };
 
-/* A message of the core: what of it does not depend on libraft's structs. */
+/* A message to another member. */
 struct host_message {
 	uint64_t member;
-	int type; /* enum raft_message_type */
+	int type; /* enum message_type */
 };
 
 struct host {

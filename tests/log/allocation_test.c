@@ -92,6 +92,21 @@ static void opening_survives_every_failed_allocation(void **state)
 	assert_true(nth > 5);
 }
 
+/* So many that the items have to make room. */
+static void add_rows(struct log_frame *frame)
+{
+	for (uint64_t i = 0; i < 50; i++) {
+		const struct log_session row = {.session = log_frame_sessions(frame)};
+		int rc = log_frame_add_session(frame, &row);
+		assert_true(rc == 0 || rc == -ENOMEM);
+	}
+	for (uint32_t i = 0; i < log_frame_sessions(frame); i++) {
+		struct log_session row;
+		log_frame_session(frame, i, &row);
+		assert_int_equal(row.session, i);
+	}
+}
+
 /* Builds a frame, with a failure or without; -ENOMEM leaves it as it was, so that it can be tried again. */
 static void a_frame_survives_every_failed_allocation(void **state)
 {
@@ -109,6 +124,7 @@ static void a_frame_survives_every_failed_allocation(void **state)
 				assert_true(rc == 0 || rc == -ENOMEM);
 				assert_int_equal(log_frame_count(frame), before + (rc == 0 ? 3 : 0));
 				assert_int_equal(log_frame_data_size(frame), (size_t)log_frame_count(frame) * 1000);
+				add_rows(frame);
 			}
 		} else {
 			assert_int_equal(rc, -ENOMEM);
@@ -252,6 +268,44 @@ static void reading_survives_every_failed_allocation(void **state)
 	assert_true(nth > 5);
 }
 
+/* What could not begin has changed nothing; a job that fails leaves the log as it was, or the new one. */
+static void beginning_anew_survives_every_failed_allocation(void **state)
+{
+	uint64_t base = 10000;
+	unsigned refused = 0, failed = 0, nth;
+	for (nth = 1;; nth++) {
+		struct log *log = script_open(log_disk_posix());
+		const struct log_install install = {.base = {.entry = base + nth, .term = 7, .next_offset = 1000000},
+		                                    .state = "the state",
+		                                    .state_size = 9};
+		struct log_job *job;
+		allocation_fail(nth);
+		int rc = log_install_begin(log, &install, &job, NULL);
+		if (rc == 0) {
+			log_job_run(job);
+			rc = log_job_end(log, job, NULL);
+			failed += rc != 0;
+		} else {
+			refused++;
+		}
+		bool fired = allocation_fired();
+		allocation_fail(0);
+		assert_int_equal(rc, fired ? -ENOMEM : 0);
+		if (fired && failed == 0)
+			script_expect(&model, log);
+		log_close(log);
+		if (!fired)
+			break;
+	}
+	struct log *log = script_open(log_disk_posix());
+	struct log_tail tail;
+	log_tail(log, &tail);
+	assert_int_equal(tail.entry, base + nth);
+	log_close(log);
+	printf("allocation: install: %u refused, %u failed\n", refused, failed);
+	assert_true(refused > 3 && failed > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(appending_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_job_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_chore_survives_every_failed_allocation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(beginning_anew_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reading_survives_every_failed_allocation, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,191 @@
+/* Appends of a member that does not lead: each batch is sent to the leader under this member's session, and again
+ * where the answer may be lost, or the leader was. The machine knows what it has seen of a session, so a batch that comes
+ * twice is appended once. */
+#include "cluster/state.h"
+
+#include <errno.h>
+
+#define SENT_MAX 8u /* batches at the leader: while they are, the next one grows */
+
+/* ---- The session ---- */
+
+static void find_oldest(const struct batch_list *list, uint64_t *oldest)
+{
+	for (const struct batch *batch = list->first; batch != NULL; batch = batch->next)
+		if (batch->origin == 0 && batch->session != 0 && batch->ordinal < *oldest)
+			*oldest = batch->ordinal;
+}
+
+/* The machine keeps so many results of a session: what is unanswered must not reach further back. */
+static bool has_room(const struct cluster *cluster)
+{
+	uint64_t oldest = cluster->session.next_ordinal;
+	find_oldest(&cluster->waiting, &oldest);
+	find_oldest(&cluster->sent, &oldest);
+	find_oldest(&cluster->proposed, &oldest);
+	find_oldest(&cluster->settled, &oldest);
+	find_oldest(&cluster->echo.doubtful, &oldest);
+	find_oldest(&cluster->echo.doubtful_next, &oldest);
+	return cluster->session.next_ordinal - oldest < MACHINE_RESULTS_MAX - 1;
+}
+
+bool forward_prepare(struct cluster *cluster, struct batch *batch)
+{
+	struct session *session = &cluster->session;
+	if (batch->origin != 0 || batch->session != 0 || cluster_alone(cluster))
+		return true;
+	if (session->id == 0) {
+		request_session(cluster);
+		return false;
+	}
+	if (!has_room(cluster))
+		return false;
+	batch->session = session->id;
+	batch->sequence = session->next_sequence;
+	batch->ordinal = session->next_ordinal++;
+	session->next_sequence += log_frame_count(batch->frame);
+	return true;
+}
+
+void forward_session_ended(struct cluster *cluster, uint64_t session)
+{
+	if (cluster->session.id == session)
+		cluster->session.id = 0;
+}
+
+/* ---- Sending ---- */
+
+/* The batch's records in a frame of their own, as bytes. */
+static int make_frame(const struct batch *batch, struct log_frame **frame)
+{
+	const struct log_tail nothing = {0};
+	const struct log_header header = {.term = 1, .type = LOG_RECORDS};
+	int rc = log_frame_create(frame);
+	if (rc == 0)
+		rc = log_frame_add_frame(*frame, batch->frame);
+	if (rc == 0)
+		log_frame_close(*frame, &nothing, &header);
+	return rc;
+}
+
+static int send_batch(struct cluster *cluster, struct batch *batch)
+{
+	struct log_frame *frame = NULL;
+	struct message message = {.type = MESSAGE_FORWARD, .term = core_term(cluster->core)};
+	int rc = make_frame(batch, &frame);
+	if (rc == 0) {
+		batch->number = ++cluster->number;
+		batch->sent = true;
+		message.request = (struct message_request){.number = batch->number,
+		                                           .session = batch->session,
+		                                           .sequence = batch->sequence,
+		                                           .expected = batch->expected};
+		message.data = log_frame_bytes(frame, &message.size);
+		peer_send(cluster, cluster->leader, &message);
+	}
+	log_frame_unref(frame);
+	return rc;
+}
+
+void forward_send(struct cluster *cluster)
+{
+	size_t sent = 0;
+	if (cluster->leader == 0 || cluster->leader == cluster->identity.id)
+		return;
+	for (const struct batch *batch = cluster->sent.first; batch != NULL; batch = batch->next)
+		sent++;
+	while (sent < SENT_MAX && cluster->waiting.first != NULL) {
+		struct batch *batch = cluster->waiting.first;
+		if (batch->append_count == 0) {
+			batch_destroy(list_take(&cluster->waiting));
+			continue;
+		}
+		/* Without memory for its bytes it waits for the next look. */
+		if (!forward_prepare(cluster, batch) || send_batch(cluster, batch) != 0)
+			return;
+		list_add(&cluster->sent, list_take(&cluster->waiting));
+		sent++;
+	}
+}
+
+void forward_repeat(struct cluster *cluster)
+{
+	struct batch_list again;
+	list_init(&again);
+	list_prepend(&again, &cluster->sent);
+	list_prepend(&cluster->waiting, &again);
+	forward_send(cluster);
+}
+
+bool forward_result(struct cluster *cluster, const struct message_result *result)
+{
+	struct batch_list left;
+	struct batch *found = NULL;
+	list_init(&left);
+	while (cluster->sent.first != NULL) {
+		struct batch *batch = list_take(&cluster->sent);
+		if (batch->number == result->number)
+			found = batch;
+		else
+			list_add(&left, batch);
+	}
+	list_prepend(&cluster->sent, &left);
+	if (found == NULL)
+		return false;
+	if (result->status == -ETIMEDOUT)
+		forward_session_ended(cluster, found->session);
+	append_settle(cluster, found, result->status, result->entry, result->value);
+	return true;
+}
+
+/* ---- At the leader ---- */
+
+static bool is_known(const struct batch_list *list, uint64_t origin, const struct message_request *request)
+{
+	for (struct batch *batch = list->first; batch != NULL; batch = batch->next)
+		if (batch->origin == origin && batch->session == request->session &&
+		    batch->sequence == request->sequence) {
+			/* Sent again: the answer goes to the newer question. */
+			batch->number = request->number;
+			return true;
+		}
+	return false;
+}
+
+void forward_receive(struct cluster *cluster, const struct message *message)
+{
+	const struct message_request *request = &message->request;
+	struct log_frame *frame;
+	size_t used;
+	if (!cluster_leads(cluster) || request->session == 0 || request->sequence == 0 || cluster->stopping ||
+	    cluster->queue_size + message->size > CLUSTER_QUEUE_SIZE_MAX)
+		return;
+	if (is_known(&cluster->waiting, message->from, request) ||
+	    is_known(&cluster->proposed, message->from, request) ||
+	    is_known(&cluster->settled, message->from, request) ||
+	    is_known(&cluster->echo.doubtful, message->from, request) ||
+	    is_known(&cluster->echo.doubtful_next, message->from, request))
+		return;
+	if (log_frame_parse(&frame, message->data, message->size, &used) != 0)
+		return;
+	struct batch *batch = batch_create();
+	if (batch == NULL || used != message->size || log_frame_header(frame)->type != LOG_RECORDS ||
+	    log_frame_count(frame) == 0) {
+		log_frame_unref(frame);
+		if (batch != NULL)
+			batch_destroy(batch);
+		return;
+	}
+	log_frame_unref(batch->frame);
+	batch->frame = frame;
+	batch->closed = true;
+	batch->origin = message->from;
+	batch->number = request->number;
+	batch->session = request->session;
+	batch->sequence = request->sequence;
+	batch->expected = request->expected;
+	batch->size = message->size;
+	cluster->queue_size += batch->size;
+	list_add(&cluster->waiting, batch);
+	cluster->host->wake_soon(cluster->host);
+}

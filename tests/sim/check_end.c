@@ -1,0 +1,116 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/check.h"
+#include "tests/sim/look.h"
+#include "tests/sim/sim.h"
+
+static bool member_settled(struct sim *sim, const struct service_member *member, const char **why)
+{
+	struct node *node = check_find(sim, member->id);
+	struct log_tail tail;
+	*why = "a member of the configuration is not there";
+	if (node == NULL || !node_up(node))
+		return false;
+	if (member->role == SERVICE_SPARE)
+		return true;
+	log_tail(look_log(node->cluster), &tail);
+	*why = "a member has not all that is committed, or more";
+	if (tail.entry != sim->check.last || look_commit(node->cluster) != sim->check.last)
+		return false;
+	*why = "a member has not made all durable";
+	if (log_durable(look_log(node->cluster)) != sim->check.last)
+		return false;
+	*why = "a member does not show all records";
+	return node->next_offset == sim->check.next_offset;
+}
+
+bool check_settled(struct sim *sim, const char **why)
+{
+	const struct machine_members *members = &sim->check.machine.members;
+	check_deadlines(sim);
+	*why = "an append is not answered";
+	if (sim->check.settled < sim->check.append_count)
+		return false;
+	*why = "nothing was ever committed";
+	if (members->count == 0)
+		return false;
+	for (size_t i = 0; i < members->count; i++)
+		if (!member_settled(sim, &members->members[i], why))
+			return false;
+	return true;
+}
+
+/* ---- At the end ---- */
+
+static void never_called(struct service_read *read, void *arg)
+{
+	(void)read;
+	struct node *node = arg;
+	world_break(&node->sim->world, "%s: a read that was done is answered again", node->name);
+}
+
+/* Reads what it shows, as a user would. */
+static void read_all(struct node *node)
+{
+	struct service_state state;
+	service_state(node->service, &state);
+	for (uint64_t offset = 0; offset < node->sim->check.next_offset && !world_broken(&node->sim->world); offset++) {
+		struct service_read read = {.kind = SERVICE_RECORD, .offset = offset};
+		int rc = service_read(node->service, &read, never_called, node);
+		if (rc == SERVICE_PENDING)
+			world_break(&node->sim->world, "%s: a read of what is in memory has to wait", node->name);
+		check_read(node, &read, rc == SERVICE_DONE ? read.status : rc, state.next_offset);
+		if (rc == SERVICE_DONE)
+			service_read_end(node->service, &read);
+	}
+}
+
+static void same_machine(struct node *node)
+{
+	struct sim *sim = node->sim;
+	const struct machine *machine = look_machine(node->cluster);
+	if (machine == NULL)
+		return;
+	unsigned char *images = world_allocate(NULL, 2 * (size_t)MACHINE_SIZE_MAX);
+	size_t ours = machine_encode(&sim->check.machine, images);
+	size_t size = machine_encode(machine, images + MACHINE_SIZE_MAX);
+	if (size != ours || memcmp(images, images + MACHINE_SIZE_MAX, size) != 0)
+		world_break(&sim->world, "%s has another machine than its log gives", node->name);
+	free(images);
+}
+
+static void check_node(struct node *node)
+{
+	struct sim *sim = node->sim;
+	struct service_state state;
+	uint64_t count, size;
+	if (!check_whole(node) && !schedule_damaged(node))
+		world_break(&sim->world, "%s cannot read all of its log", node->name);
+	read_all(node);
+	same_machine(node);
+	service_state(node->service, &state);
+	if (state.first_offset < sim->check.trimmed)
+		world_break(&sim->world, "%s shows records from %" PRIu64 ", and those below %" PRIu64 " were trimmed",
+		            node->name, state.first_offset, sim->check.trimmed);
+	look_queue(node->cluster, &count, &size);
+	if (count != 0 || size != 0)
+		world_break(&sim->world, "%s counts %" PRIu64 " appends of %" PRIu64 " bytes as not answered",
+		            node->name, count, size);
+}
+
+void check_finally(struct sim *sim)
+{
+	const struct machine_members *members = &sim->check.machine.members;
+	for (size_t i = 0; i < members->count && !world_broken(&sim->world); i++)
+		if (members->members[i].role != SERVICE_SPARE)
+			check_node(check_find(sim, members->members[i].id));
+	for (uint64_t i = 0; i < sim->check.append_count; i++) {
+		const struct check_append *append = sim->check.appends[i];
+		if (append->fate == CHECK_DONE && (!append->placed || append->place != append->first_offset))
+			world_break(&sim->world, "append %" PRIu64 " is not where it was acknowledged", i);
+		if (append->fate == CHECK_REFUSED && append->placed)
+			world_break(&sim->world, "append %" PRIu64 " was refused, and is there", i);
+	}
+}

@@ -1,0 +1,42 @@
+#include "tests/sim/look.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "cluster/state.h"
+
+struct log *look_log(const struct cluster *cluster)
+{
+	return cluster->log;
+}
+
+bool look_leads(const struct cluster *cluster)
+{
+	return cluster->started && core_role(cluster->core) == CORE_LEADER;
+}
+
+uint64_t look_term(const struct cluster *cluster)
+{
+	return cluster->started ? core_term(cluster->core) : cluster->vote.term;
+}
+
+uint64_t look_commit(const struct cluster *cluster)
+{
+	return cluster->commit;
+}
+
+const struct machine *look_machine(const struct cluster *cluster)
+{
+	return NULL;
+}
+
+void look_queue(const struct cluster *cluster, uint64_t *count, uint64_t *size)
+{
+	*count = cluster->queue_count;
+	*size = cluster->queue_size;
+}
+
+void look_fail(struct cluster *cluster)
+{
+	cluster_fail(cluster, -EIO, "killed");
+}

@@ -1,0 +1,41 @@
+/* schedule: which trouble there is, and when. */
+#ifndef CLOG_TESTS_SIM_SCHEDULE_H
+#define CLOG_TESTS_SIM_SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/net.h"
+
+struct node;
+struct sim;
+
+struct schedule {
+	unsigned faults;                      /* the kinds of this life, bits 1 << enum fault */
+	uint64_t pause_us;                    /* between two of them, on average */
+	uint64_t end_us;                      /* when the trouble stops */
+	bool calm;                            /* it has */
+	bool shrinks;                         /* members are removed in this life; in others disks are lost */
+	unsigned damaged;                     /* nodes that have lost something durable, bits 1 << index */
+	uint64_t damaged_last[NET_NODES_MAX]; /* what was committed when that happened */
+	unsigned commands;                    /* changes of the members that are not answered yet */
+};
+
+void schedule_start(struct sim *sim);
+/* Whether what was durable on the node's disk may be unreadable in places, or gone. */
+bool schedule_damaged(const struct node *node);
+/* The node is opened next: its disk may have trouble in store. */
+void schedule_opens(struct node *node);
+/* A change of the members was answered. */
+void schedule_answered(struct sim *sim);
+
+/* ---- schedule_disk.c ---- */
+
+/* The trouble that befalls a disk, and that takes a node out of the cluster. */
+void schedule_full(struct sim *sim);
+void schedule_rot(struct sim *sim);
+void schedule_replace(struct sim *sim);
+/* Looks after what was damaged and who was removed. */
+void schedule_look_after(struct sim *sim);
+
+#endif
