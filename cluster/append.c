@@ -251,6 +251,10 @@ static void gather(struct cluster *cluster, struct gathering *gathering)
 			batch_destroy(list_take(&cluster->waiting));
 			continue;
 		}
+		uint64_t next_offset = tail.next_offset + gathering->count;
+		/* Its offset is taken by a record that is only being gathered: that one must be an entry first. */
+		if (batch->expected >= tail.next_offset && batch->expected < next_offset)
+			return;
 		if (!forward_prepare(cluster, batch) || !fits(gathering, batch))
 			return;
 		list_take(&cluster->waiting);
@@ -258,7 +262,7 @@ static void gather(struct cluster *cluster, struct gathering *gathering)
 			append_settle(cluster, batch, -EINVAL, 0, 0);
 			continue;
 		}
-		if (decide(cluster, batch, tail.next_offset + gathering->count))
+		if (decide(cluster, batch, next_offset))
 			continue;
 		gathering->count += log_frame_count(batch->frame);
 		gathering->data_size += log_frame_data_size(batch->frame);
@@ -403,7 +407,8 @@ void append_apply(struct cluster *cluster, struct batch_list *done)
 	}
 	while (cluster->settled.first != NULL) {
 		struct batch *batch = list_take(&cluster->settled);
-		bool ready = batch->entry <= cluster->applied.entry;
+		/* A spare has no log to wait for. */
+		bool ready = batch->entry <= cluster->applied.entry || cluster->spare;
 		if (ready)
 			leave_queue(cluster, batch);
 		list_add(ready ? done : &left, batch);

@@ -185,6 +185,8 @@ static void look_at_core(struct cluster *cluster)
 	enum core_role role = core_role(cluster->core);
 	uint64_t term = core_term(cluster->core), leader = core_leader(cluster->core);
 	bool led = cluster->role == CORE_LEADER;
+	if (cluster->spare)
+		leader = cluster->spare_leader;
 	if (role == cluster->role && term == cluster->term && leader == cluster->leader)
 		return;
 	bool stays = led && role == CORE_LEADER && term == cluster->term;
@@ -278,6 +280,7 @@ static void check(struct cluster *cluster, uint64_t now_ms)
 		request_repeat(cluster);
 		forward_repeat(cluster);
 		echo_repeat(cluster);
+		members_tell_spares(cluster);
 	}
 }
 
@@ -288,7 +291,7 @@ void cluster_timeout(struct cluster *cluster)
 	if (!cluster->started || cluster->failure != 0 || cluster->stopped)
 		return;
 	if (now_ms >= core_timeout_at(cluster->core)) {
-		if ((mend_wanted(cluster) || cluster->removed) && !cluster_leads(cluster))
+		if ((mend_wanted(cluster) || cluster->removed || cluster->spare) && !cluster_leads(cluster))
 			core_defer(cluster->core, now_ms);
 		else if (cluster_check(cluster, core_timeout(cluster->core, now_ms), "Raft cannot go on") != 0)
 			return;
@@ -304,12 +307,23 @@ void cluster_timeout(struct cluster *cluster)
 	finish_stop(cluster);
 }
 
+/* Before the first answer that speaks of entries here: a member that has none left later was robbed of them. */
+static int note_log(struct cluster *cluster, struct clog_error *err)
+{
+	if (cluster->vote.has_log)
+		return 0;
+	cluster->vote.has_log = true;
+	return vote_save(&cluster->vote, cluster->host->disk, cluster->data, err);
+}
+
 static void write_done(struct cluster *cluster, struct log_job *job)
 {
 	struct clog_error err;
 	uint64_t durable = log_durable(cluster->log);
 	cluster->write_out = false;
 	int rc = log_job_end(cluster->log, job, &err);
+	if (rc == 0 && log_durable(cluster->log) > 0)
+		rc = note_log(cluster, &err);
 	if (rc != 0) {
 		cluster_fail(cluster, rc, err.text);
 		return;
@@ -361,30 +375,6 @@ void cluster_job_done(struct cluster *cluster, struct log_job *job)
 }
 
 /* ---- Starting and stopping ---- */
-
-/* libraft makes the only voter leader without a vote, in the term that it has. But what it proposed in that term and did
- * not live to sync may be on others' disks: no two entries may have the same number and term, so the term is a new one. */
-static int begin_term(struct cluster *cluster, struct clog_error *err)
-{
-	cluster->vote.term++;
-	cluster->vote.vote = cluster->identity.id;
-	return vote_save(&cluster->vote, cluster->host->disk, cluster->data, err);
-}
-
-/* Whether nobody else can be elected. */
-static bool only_voter(const struct cluster *cluster)
-{
-	const struct machine_members *members = &cluster->machine.members;
-	bool self = false;
-	for (size_t i = 0; i < members->count; i++) {
-		if (members->members[i].role != SERVICE_VOTER)
-			continue;
-		if (members->members[i].id != cluster->identity.id)
-			return false;
-		self = true;
-	}
-	return self;
-}
 
 /* The members at the base, which may be trimmed away themselves. */
 static int load_base(struct cluster *cluster, struct machine *machine, struct core_state *state, struct clog_error *err)
@@ -444,8 +434,7 @@ static int start_core(struct cluster *cluster, struct clog_error *err)
 int cluster_start(struct cluster *cluster, struct clog_error *err)
 {
 	/* With each start the vote's cell has a higher generation: a number for the messages of this life. */
-	int rc = only_voter(cluster) ? begin_term(cluster, err)
-	                             : vote_save(&cluster->vote, cluster->host->disk, cluster->data, err);
+	int rc = vote_save(&cluster->vote, cluster->host->disk, cluster->data, err);
 	if (rc != 0)
 		return rc;
 	cluster->start = cluster->vote.cell.generation;

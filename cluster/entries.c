@@ -204,21 +204,10 @@ int entries_load_steps(struct cluster *cluster, struct clog_error *err)
 
 /* ---- The core's decisions ---- */
 
-/* Before the first answer that speaks of entries here: a member that has none left later was robbed of them. */
-static int note_log(struct cluster *cluster)
-{
-	if (cluster->vote.has_log)
-		return 0;
-	cluster->vote.has_log = true;
-	return vote_save(&cluster->vote, cluster->host->disk, cluster->data, NULL);
-}
-
 static int append(struct cluster *cluster, struct log_frame *frame)
 {
 	struct log_tail tail;
 	int rc = reserve_step(cluster);
-	if (rc == 0)
-		rc = note_log(cluster);
 	if (rc == 0)
 		rc = log_append(cluster->log, frame, NULL);
 	/* After the log, which asks for the machine before the entry when it begins a segment. */
@@ -327,9 +316,7 @@ int entries_install(void *arg)
 	                              .state_size = message->size};
 	struct log_job *job;
 	struct clog_error err;
-	int rc = note_log(cluster);
-	if (rc == 0)
-		rc = log_install_begin(cluster->log, &install, &job, &err);
+	int rc = log_install_begin(cluster->log, &install, &job, &err);
 	if (rc != 0)
 		return rc;
 	machine_finish(&cluster->machine);

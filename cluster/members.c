@@ -23,7 +23,7 @@ void state_op(struct service *service, struct service_state *state)
 	                                .term = cluster->started ? core_term(cluster->core) : cluster->vote.term,
 	                                .commit = cluster->commit,
 	                                .self = cluster->identity.id,
-	                                .leader = cluster->started ? core_leader(cluster->core) : 0,
+	                                .leader = cluster->started ? cluster->leader : 0,
 	                                .failure = cluster->failure};
 }
 
@@ -269,11 +269,45 @@ void member_point(struct cluster *cluster, const struct message *message)
 	peer_send(cluster, message->from, &answer);
 }
 
+/* A member that became a spare never gets the entry that says so. */
+static void become_spare(struct cluster *cluster, const struct message *message)
+{
+	struct service_member members[SERVICE_MEMBERS_MAX];
+	size_t count, i = 0;
+	if (message->configuration < cluster->machine.members.entry ||
+	    configuration_decode(message->data, message->size, members, &count) != 0)
+		return;
+	while (i < count && members[i].id != cluster->identity.id)
+		i++;
+	cluster->spare = i < count && members[i].role == SERVICE_SPARE;
+	cluster->spare_leader = message->from;
+}
+
+void members_tell_spares(struct cluster *cluster)
+{
+	const struct machine_members *members = &cluster->machine.members;
+	unsigned char data[CONFIGURATION_SIZE_MAX];
+	if (!cluster_ready(cluster))
+		return;
+	for (size_t i = 0; i < members->count; i++) {
+		if (members->members[i].role != SERVICE_SPARE)
+			continue;
+		const struct message message = {.type = MESSAGE_LEADER,
+		                                .term = core_term(cluster->core),
+		                                .configuration = members->entry,
+		                                .data = data,
+		                                .size = configuration_encode(members->members, members->count, data)};
+		peer_send(cluster, members->members[i].id, &message);
+	}
+}
+
 void member_pointed(struct cluster *cluster, const struct message *message)
 {
 	struct service_member leader[SERVICE_MEMBERS_MAX];
 	size_t count;
-	if (cluster->join_at != 0 && cluster->machine.members.count == 0 &&
+	if (message->configuration > 0)
+		become_spare(cluster, message);
+	else if (cluster->join_at != 0 && cluster->machine.members.count == 0 &&
 	    configuration_decode(message->data, message->size, leader, &count) == 0 && count == 1)
 		ask_to_join(cluster, leader[0].address);
 }

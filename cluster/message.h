@@ -27,7 +27,8 @@ enum message_type {
 	MESSAGE_JOIN,    /* data: the member that wants to join, as a configuration of one */
 	MESSAGE_CHANGE,  /* another role for a member, or its removal, or leadership */
 	MESSAGE_RESULT,
-	MESSAGE_LEADER, /* to one that would join: data: the leader, as a configuration of one */
+	/* To one that would join: data: the leader, as a configuration of one. To a spare: data: the configuration. */
+	MESSAGE_LEADER,
 	/* A damaged member asks another one for frames. */
 	MESSAGE_FETCH,
 	MESSAGE_FETCH_RESULT, /* data: count whole frames */
@@ -109,7 +110,7 @@ struct message {
 		struct message_request request;
 		struct message_result result;
 		struct message_fetch fetch;
-		uint64_t configuration; /* REMOVED: the entry that says so */
+		uint64_t configuration; /* REMOVED, LEADER to a spare: the entry that says so */
 	};
 	const void *data; /* borrowed */
 	size_t size;

@@ -231,10 +231,53 @@ int core_persisted(struct core *core, uint64_t now_ms, uint64_t entry)
 	return core_step(core, now_ms, &event);
 }
 
+bool core_only_voter(const struct raft *raft)
+{
+	unsigned voters = 0;
+	bool self = false;
+	for (unsigned i = 0; i < raft->configuration.n; i++) {
+		if (raft->configuration.servers[i].role != RAFT_VOTER)
+			continue;
+		voters++;
+		self = self || raft->configuration.servers[i].id == raft->id;
+	}
+	return self && voters == 1;
+}
+
+/* When a follower has heard nothing of a leader for too long. */
+static uint64_t expires_at(const struct raft *raft)
+{
+	return raft->election_timer_start + raft->follower_state.randomized_election_timeout;
+}
+
+static void forget_leader(struct core *core, uint64_t now_ms)
+{
+	struct raft *raft = &core->raft;
+	if (shim_forgets_leader(raft->state == RAFT_FOLLOWER, now_ms, expires_at(raft)))
+		raft->follower_state.current_leader.id = 0;
+}
+
+/* S9: libraft makes the only voter leader without a vote, in the term that it has. But that term may have had a leader:
+ * another one, who has left, or this one before its restart, whose entries did not all become durable. No two entries
+ * may have the same number and term, so it begins a term of its own. */
+static int begin_term(struct core *core, uint64_t now_ms)
+{
+	struct raft *raft = &core->raft;
+	if (!shim_begins_term(raft->state == RAFT_FOLLOWER, core_only_voter(raft), now_ms, expires_at(raft)))
+		return 0;
+	raft->current_term++;
+	raft->voted_for = raft->id;
+	return core->ops->vote(core->arg, raft->current_term, raft->voted_for);
+}
+
 int core_timeout(struct core *core, uint64_t now_ms)
 {
 	struct raft_event event = {.type = RAFT_TIMEOUT};
 	core->ticked_ms = now_ms;
+	forget_leader(core, now_ms);
+	int rc = begin_term(core, now_ms);
+	if (rc != 0)
+		return rc;
 	return core_step(core, now_ms, &event);
 }
 
@@ -323,6 +366,7 @@ uint64_t core_base(const struct core *core)
 
 void core_defer(struct core *core, uint64_t now_ms)
 {
+	forget_leader(core, now_ms);
 	core->raft.election_timer_start = now_ms;
 }
 

@@ -32,6 +32,8 @@ int core_make_configuration(struct raft_configuration *configuration, const stru
 /* One step, its decisions carried out; core_step also confirms the configurations that it commits. */
 int core_step_once(struct core *core, uint64_t now_ms, struct raft_event *event);
 int core_step(struct core *core, uint64_t now_ms, struct raft_event *event);
+/* Whether this member votes, and nobody else does. */
+bool core_only_voter(const struct raft *raft);
 /* Tells libraft that the configuration in force is committed. */
 int core_confirm_configuration(struct core *core, uint64_t now_ms);
 

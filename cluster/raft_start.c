@@ -58,19 +58,6 @@ static int fill_configurations(struct core *core, const struct core_state *state
 	return rc;
 }
 
-static bool only_voter(const struct raft *raft)
-{
-	unsigned voters = 0;
-	bool self = false;
-	for (unsigned i = 0; i < raft->configuration.n; i++) {
-		if (raft->configuration.servers[i].role != RAFT_VOTER)
-			continue;
-		voters++;
-		self = self || raft->configuration.servers[i].id == raft->id;
-	}
-	return self && voters == 1;
-}
-
 /* RAFT_START with the base alone. An only voter must not be elected before the rest is filled in: it is given a base
  * without members first. */
 static int start_at_base(struct core *core, uint64_t now_ms, const struct core_state *state)
@@ -100,7 +87,7 @@ int core_start(struct core *core, uint64_t now_ms, const struct core_state *stat
 		rc = fill_configurations(core, state);
 	if (rc != 0)
 		return rc;
-	if (only_voter(&core->raft)) {
+	if (core_only_voter(&core->raft)) {
 		/* Nobody else can be elected: it need not wait to see whether there is a leader. */
 		core->raft.follower_state.randomized_election_timeout = 0;
 		rc = core_timeout(core, now_ms);

@@ -101,6 +101,9 @@ int read_op(struct service *service, struct service_read *asked)
 	struct cluster *cluster = of(service);
 	if (!cluster->started)
 		return -ESHUTDOWN;
+	/* What a spare has of the log is old, and grows no more. */
+	if (cluster->spare)
+		return -EHOSTUNREACH;
 	struct record_read *read = take(cluster);
 	if (read == NULL)
 		return -ENOMEM;

@@ -156,6 +156,8 @@ void receive_held(struct cluster *cluster)
 static void receive_raft(struct cluster *cluster, const struct message *message)
 {
 	struct frames none = {0};
+	if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL)
+		cluster->spare = false;
 	/* In order: what follows a message that is held is lost. */
 	bool behind = cluster->held.message.type != 0 && cluster->held.message.from == message->from;
 	if (message->type == MESSAGE_APPEND_RESULT) {

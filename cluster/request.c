@@ -50,7 +50,7 @@ static bool decide_command(struct cluster *cluster, const struct message_result 
 		struct service_command *command = *at;
 		if (command->number != result->number || !command->sent)
 			continue;
-		if (result->status == 0 && result->entry > cluster->applied.entry) {
+		if (result->status == 0 && result->entry > cluster->applied.entry && !cluster->spare) {
 			command->entry = result->entry;
 			command->value = result->value;
 			cluster->host->wake_soon(cluster->host);
@@ -67,7 +67,7 @@ static void answer_applied(struct cluster *cluster)
 	struct service_command **at = &cluster->commands;
 	while (*at != NULL) {
 		struct service_command *command = *at;
-		if (command->entry != 0 && command->entry <= cluster->applied.entry) {
+		if (command->entry != 0 && (command->entry <= cluster->applied.entry || cluster->spare)) {
 			answer_command(cluster, at, 0, command->value);
 			/* The callback may have given another one. */
 			at = &cluster->commands;

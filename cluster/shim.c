@@ -76,3 +76,13 @@ bool shim_drop_disorder(struct shim_order *order, const struct message *message)
 	order->number = message->number;
 	return false;
 }
+
+bool shim_begins_term(bool follower, bool only_voter, uint64_t now_ms, uint64_t expires_ms)
+{
+	return on(SHIM_9) && follower && only_voter && now_ms >= expires_ms;
+}
+
+bool shim_forgets_leader(bool follower, uint64_t now_ms, uint64_t expires_ms)
+{
+	return on(SHIM_10) && follower && now_ms >= expires_ms;
+}

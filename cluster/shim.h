@@ -14,7 +14,9 @@ enum shim {
 	SHIM_5 = 1 << 5,
 	SHIM_6 = 1 << 6,
 	SHIM_7 = 1 << 7,
-	SHIM_8 = 1 << 8
+	SHIM_8 = 1 << 8,
+	SHIM_9 = 1 << 9,
+	SHIM_10 = 1 << 10,
 };
 extern unsigned shims_off;
 
@@ -43,6 +45,13 @@ void shim_raise_denial(struct message *answer, uint64_t term);
 
 /* S7: libraft counts votes also when it is no candidate. */
 bool shim_drop_vote(const struct message *answer, bool candidate);
+
+/* S9: an only voter is made leader in the term that it has: whether it must begin one of its own first. */
+bool shim_begins_term(bool follower, bool only_voter, uint64_t now_ms, uint64_t expires_ms);
+
+/* S10: a follower that does not stand for election, being no voter or writing to its disk, never forgets its leader, and
+ * denies its vote to everyone else for ever: whether it is to forget. */
+bool shim_forgets_leader(bool follower, uint64_t now_ms, uint64_t expires_ms);
 
 /* S8: libraft wants each peer's messages in order, once, and none of an earlier life of the peer. What has come last. */
 struct shim_order {

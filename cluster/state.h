@@ -154,6 +154,8 @@ struct cluster {
 	uint64_t term, leader;
 	uint64_t ready_entry; /* a leader proposes once this is applied: all that it inherited */
 	bool removed;         /* in the cluster no more */
+	bool spare;           /* the leader says so: it sends no log */
+	uint64_t spare_leader; /* who says so */
 
 	struct batch_list waiting;    /* the last one is open: it takes more */
 	struct batch_list sent;       /* at the leader */
@@ -356,12 +358,14 @@ bool members_full(const struct cluster *cluster);
 void members_look(struct cluster *cluster, uint64_t now_ms);
 /* Tells one that would join who leads. */
 void member_point(struct cluster *cluster, const struct message *message);
-/* It was told. */
+/* It was told who leads. */
 void member_pointed(struct cluster *cluster, const struct message *message);
 void member_removed(struct cluster *cluster, const struct message *message);
 
 /* Tells those that the configuration in force has left out. */
 void members_settled(struct cluster *cluster);
+/* Tells the spares, who get no entries, that they are spares and who leads. */
+void members_tell_spares(struct cluster *cluster);
 
 /* ---- mend.c ---- */
 

@@ -36,8 +36,14 @@ static int has_instruction(void)
  * the last: x^(8n+63) and x^(8n-1) modulo the polynomial, bits reversed, for n bytes. From Intel's "Fast CRC Computation
  * for Generic Polynomials Using PCLMULQDQ Instruction". */
 static const uint64_t move_block[2] = {0x1c19243b00000000, 0x75bba45b00000000};
-static const uint64_t move_lanes[8] = {0xa46ef4aa00000000, 0x6051243f00000000, 0x33ccbbbc00000000, 0xa2158b3400000000,
-                                       0x3743f7bd00000000, 0x3171d43000000000, 0,                  0};
+static const uint64_t move_lanes[8] = {0xa46ef4aa00000000,
+                                       0x6051243f00000000,
+                                       0x33ccbbbc00000000,
+                                       0xa2158b3400000000,
+                                       0x3743f7bd00000000,
+                                       0x3171d43000000000,
+                                       0,
+                                       0};
 
 /* The first value, 32 ones, is added to the first four bytes, wherever they are in the first two blocks. */
 static const unsigned char ones[3 * BLOCK] = {[BLOCK] = 0xff, 0xff, 0xff, 0xff};

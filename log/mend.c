@@ -72,6 +72,7 @@ static int check_frames(struct log_job *job)
 		if (rc != 0)
 			return rc;
 	}
+	job->after = tail;
 	if (tail.entry != job->mended.last_entry || tail.next_offset != job->mended.next_offset)
 		return -EBADMSG;
 	return tail.entry < job->goal.entry || tail_same(&tail, &job->goal) ? 0 : -EBADMSG;
@@ -272,8 +273,6 @@ static int take_mended(struct log *log, struct log_job *job)
 	job->index = NULL;
 	segment->position = segment->index->end;
 	segment->mends++;
-	/* An index that a read has loaded meanwhile is out of date. */
-	log->cuts++;
 	log_let_go(log);
 	return 0;
 }

@@ -73,6 +73,29 @@ static int read_mended(struct log_job *job, const char *path)
 	return rc == 0 ? 0 : job_fail(job, path, "reading", rc);
 }
 
+/* Checks that the frame after the mended ones follows them: a store that is read passes over what does not. Where that
+ * frame's own header is lost, the one that is mended must be the one that stands there, whose header is whole. */
+static int check_link(struct log_job *job, const char *path)
+{
+	unsigned char bytes[FRAME_HEADER_SIZE];
+	struct frame_header header;
+	if (job->mended.last_entry == job->goal.entry)
+		return 0;
+	ssize_t count = job->disk->read(job->disk, job->handle, bytes, sizeof bytes,
+	                                job->mended.position + job->data_size, true);
+	if (count == sizeof bytes && frame_decode_header(bytes, &header) == 0 && frame_follows(&header, &job->after))
+		return 0;
+	if (count >= 0)
+		count = job->disk->read(job->disk, job->handle, bytes, sizeof bytes, job->mended.position, true);
+	if (count < 0)
+		return job_fail(job, path, "reading", (int)count);
+	bool same = count == sizeof bytes && memcmp(bytes, job->data, sizeof bytes) == 0;
+	if (same && job->mended.first_entry == job->mended.last_entry)
+		return 0;
+	return clog_error_set(&job->error, -EBADMSG, "%s: entry %llu does not follow what is to be mended", path,
+	                      (unsigned long long)job->after.entry + 1);
+}
+
 /* Writes the index of a sealed segment, with the state that the one before it had. */
 static int write_index(struct log_job *job)
 {
@@ -118,6 +141,8 @@ int job_run_mend(struct log_job *job)
 	if (rc < 0)
 		return job_fail(job, path, "open", rc);
 	rc = read_mended(job, path);
+	if (rc == 0)
+		rc = check_link(job, path);
 	if (rc == 0 && job->sealed)
 		rc = write_index(job);
 	if (rc == 0)

@@ -210,7 +210,7 @@ static void keep(struct log *log, struct log_read *read)
 	else if (opened)
 		segment->handle = read->handle;
 	bool loaded = read->index != NULL;
-	if (loaded && (segment->index != NULL || read->cuts != log->cuts))
+	if (loaded && segment->index != NULL)
 		index_destroy(read->index);
 	else if (loaded)
 		segment->index = read->index;
@@ -278,7 +278,6 @@ int log_load_index(struct log *log, struct log_segment *segment)
 	                        .disk = log->disk,
 	                        .folder = log->path,
 	                        .read_only = log->read_only,
-	                        .cuts = log->cuts,
 	                        .segment = segment};
 	segment->used = ++log->reads;
 	int rc = segment->created ? read_open_store(&read, true) : 0;

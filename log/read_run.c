@@ -5,10 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#ifndef READ_PIECE
-#define READ_PIECE (1u << 20) /* bytes read from the disk at a time, where more may be wanted */
-#endif
-#define NEAR 4096u              /* a record this near to its frame's header is read together with it */
+#define READ_PIECE (1u << 20) /* bytes read from the disk at a time, at most, but for a frame that is larger */
+#define NEAR 4096u            /* a record this near to its frame's header is read together with it */
 
 /* Whether what is asked is in the index: a truncation may have been faster. */
 static bool is_there(const struct log_read *read)
@@ -176,28 +174,8 @@ static int reserve_out(struct log_read *read, size_t size)
 	return 0;
 }
 
-/* Copies and checks whole items that are in the window and wanted to their last byte. What is not so plain, or damaged,
- * is left for next_item to judge. */
-static void take_items(struct log_read *read, struct stream *stream)
-{
-	size_t size = window_available(&stream->window, stream->position);
-	uint64_t left = stream->frame_position + stream->header.shown.size - stream->position;
-	const unsigned char *bytes = window_bytes(&stream->window, stream->position);
-	const unsigned char *end = bytes + (size < left ? size : left);
-	while (stream->left > 0 && (size_t)(end - bytes) >= ITEM_HEADER_SIZE) {
-		uint32_t item_size = take_u32(bytes);
-		const unsigned char *data = bytes + ITEM_HEADER_SIZE;
-		if (item_size > (size_t)(end - data) || item_size > read->size - read->data_size ||
-		    crc32c_copy(read->out + read->data_size, data, item_size) != frame_item_crc(bytes, stream->offset))
-			return;
-		read->data_size += item_size;
-		bytes = data + item_size;
-		pass_item(stream, item_size);
-	}
-}
-
 /* Copies of an item what was asked of the joined stream. */
-static int take_bytes(struct log_read *read, struct stream *stream, const unsigned char *bytes, uint32_t size)
+static void take_bytes(struct log_read *read, struct stream *stream, const unsigned char *bytes, uint32_t size)
 {
 	uint32_t skip = read->skip < size ? (uint32_t)read->skip : size, wanted = read->size - read->data_size;
 	uint32_t count = size - skip < wanted ? size - skip : wanted;
@@ -205,7 +183,32 @@ static int take_bytes(struct log_read *read, struct stream *stream, const unsign
 	read->data_size += count;
 	read->skip = 0;
 	pass_item(stream, size);
-	return 0;
+}
+
+/* Copies items to their last byte, as far as they are whole in the window and wanted. One that is not so plain, or is
+ * damaged, is left to take_item. Returns whether there was any. */
+static bool take_items(struct log_read *read, struct stream *stream)
+{
+	const unsigned char *bytes;
+	uint64_t left = stream->frame_position + stream->header.shown.size - stream->position;
+	uint64_t size = window_available(&stream->window, stream->position, &bytes);
+	uint64_t offset = stream->offset;
+	size = size < left ? size : left;
+	while (stream->left > 0 && size >= ITEM_HEADER_SIZE) {
+		uint32_t item_size = take_u32(bytes);
+		if (item_size > LOG_RECORD_SIZE_MAX || item_size > size - ITEM_HEADER_SIZE ||
+		    item_size > read->size - read->data_size)
+			break;
+		/* What is not in data_size is not given, whatever was copied there. */
+		uint32_t crc = crc32c_copy(read->out + read->data_size, bytes + ITEM_HEADER_SIZE, item_size);
+		if (crc != frame_item_crc(bytes, stream->offset))
+			break;
+		read->data_size += item_size;
+		bytes += ITEM_HEADER_SIZE + item_size;
+		size -= ITEM_HEADER_SIZE + item_size;
+		pass_item(stream, item_size);
+	}
+	return stream->offset > offset;
 }
 
 /* What a record takes in the answer of a range: its attributes and its bytes, aligned. */
@@ -246,44 +249,60 @@ bool log_read_next(const struct log_read *read, uint32_t *position, struct log_r
 	return true;
 }
 
-/* How many bytes to read so that the answer is full and little is read that it has no room for, judged by the frame. */
+/* How much to read for what is still wanted, and little more: as its frame is, so will the next ones be. */
 static uint32_t piece_for(const struct log_read *read, const struct frame_header *header)
 {
 	uint64_t answer = header->data_size;
 	if (read->kind == LOG_READ_RANGE)
-		answer += (uint64_t)header->shown.count * sizeof(struct log_record);
-	uint64_t size = NEAR + (read->size - read->data_size) * (uint64_t)header->shown.size / (answer > 0 ? answer : 1);
+		answer += header->shown.count * sizeof(struct log_record);
+	uint64_t wanted = read->size - read->data_size;
+	uint64_t size = NEAR + wanted * header->shown.size / (answer > 0 ? answer : 1);
 	return size < READ_PIECE ? (uint32_t)size : READ_PIECE;
+}
+
+/* Goes to the item at record_position. A header that is far from it is read alone. */
+static int begin_items(struct log_read *read, struct stream *stream, bool wait)
+{
+	bool near = read->record_position - read->frame_position <= NEAR;
+	uint32_t piece = read->size < READ_PIECE - NEAR ? read->size + NEAR : READ_PIECE;
+	open_window(read, &stream->window, near ? piece : 0, wait);
+	int rc = read_header(read, &stream->window, FRAME_HEADER_SIZE, &stream->header);
+	if (rc != 0)
+		return rc;
+	stream->frame_position = read->frame_position;
+	stream->position = read->record_position;
+	stream->offset = read->record.offset;
+	stream->left = (uint32_t)(stream->header.shown.first_offset + stream->header.shown.count - stream->offset);
+	return 0;
+}
+
+static int take_item(struct log_read *read, struct stream *stream)
+{
+	const unsigned char *bytes;
+	uint32_t size;
+	int rc = next_item(stream, &bytes, &size);
+	if (rc != 0)
+		return rc;
+	if (read->kind == LOG_READ_RANGE)
+		return take_record(read, stream, bytes, size);
+	take_bytes(read, stream, bytes, size);
+	return 0;
 }
 
 /* Streams and ranges: items one after the other, from record_position on. */
 static int run_items(struct log_read *read, bool wait)
 {
-	struct stream stream = {.frame_position = read->frame_position, .position = read->record_position};
+	struct stream stream;
 	uint64_t skip = read->skip;
-	open_window(read, &stream.window, READ_PIECE, wait);
 	int rc = reserve_out(read, read->size);
 	if (rc == 0)
-		rc = read_header(read, &stream.window, FRAME_HEADER_SIZE, &stream.header);
-	if (rc == 0) {
-		stream.offset = read->record.offset;
-		stream.left = (uint32_t)(stream.header.shown.first_offset + stream.header.shown.count - stream.offset);
-	}
+		rc = begin_items(read, &stream, wait);
 	while (rc == 0 && read->data_size < read->size) {
-		const unsigned char *bytes;
-		uint32_t size;
+		stream.window.piece = piece_for(read, &stream.header);
 		if (stream.left == 0)
 			rc = next_frame(read, &stream);
-		if (rc == 0 && read->kind == LOG_READ_STREAM && read->skip == 0)
-			take_items(read, &stream);
-		if (stream.left == 0 || read->data_size == read->size)
-			continue;
-		stream.window.piece = piece_for(read, &stream.header);
-		if (rc == 0)
-			rc = next_item(&stream, &bytes, &size);
-		if (rc == 0)
-			rc = read->kind == LOG_READ_STREAM ? take_bytes(read, &stream, bytes, size)
-			                                   : take_record(read, &stream, bytes, size);
+		else if (read->kind == LOG_READ_RANGE || read->skip > 0 || !take_items(read, &stream))
+			rc = take_item(read, &stream);
 	}
 	/* What was gathered is good, whatever stopped it; the error meets the reader at its own place. */
 	read->data = read->out;
@@ -299,7 +318,7 @@ static int run_frames(struct log_read *read, bool wait)
 	struct window window;
 	uint64_t position = read->frame_position, entry = read->entry;
 	int rc = 0;
-	open_window(read, &window, READ_PIECE, wait);
+	open_window(read, &window, read->size < READ_PIECE ? read->size : READ_PIECE, wait);
 	while (rc == 0 && position < read->limit) {
 		const unsigned char *bytes;
 		struct frame_header header;

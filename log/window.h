@@ -23,13 +23,7 @@ struct window {
  * caller. */
 int window_at(struct window *window, uint64_t position, size_t need, const unsigned char **bytes);
 
-/* How many bytes there are at the position without reading more. */
-size_t window_available(const struct window *window, uint64_t position);
-
-/* Those bytes. */
-static inline const unsigned char *window_bytes(const struct window *window, uint64_t position)
-{
-	return *window->buffer + window->head + (position - window->start);
-}
+/* Gives the bytes that there are at the position without reading more. Returns their count. */
+size_t window_available(const struct window *window, uint64_t position, const unsigned char **bytes);
 
 #endif

@@ -63,6 +63,15 @@ static void seal_items(unsigned char *frame, size_t size)
 	}
 }
 
+void seal_frame(unsigned char *bytes, size_t size)
+{
+	if (size < FRAME_HEADER)
+		return;
+	uint32_t frame_size = take_u32(bytes + 56);
+	seal_items(bytes, frame_size < FRAME_HEADER || frame_size > size ? size : frame_size);
+	put_u32(bytes + FRAME_CHECKSUM, checksum_crc32c(bytes, FRAME_CHECKSUM));
+}
+
 void seal_store(unsigned char *bytes, size_t size, bool follow)
 {
 	if (size < PAGE_SIZE_OF_STORE)

@@ -306,6 +306,55 @@ static void beginning_anew_survives_every_failed_allocation(void **state)
 	assert_true(refused > 3 && failed > 0);
 }
 
+/* Reads or writes bytes of the first store. */
+static void touch_store(bool write, unsigned char *bytes, size_t size, uint64_t position)
+{
+	struct log_disk *disk = log_disk_posix();
+	int handle = disk->open(disk, "log/00000000000000000001.store", O_RDWR);
+	assert_true(handle >= 0);
+	if (write)
+		assert_int_equal(disk->write(disk, handle, bytes, size, position), 0);
+	else
+		assert_int_equal(disk->read(disk, handle, bytes, size, position, true), size);
+	disk->close(disk, handle);
+}
+
+/* The damage stays until it is mended, and then nothing is lost. */
+static void mending_survives_every_failed_allocation(void **state)
+{
+	unsigned char frames[9000], zeros[100] = {0};
+	const struct log_damage *damage;
+	struct log *log = script_open(log_disk_posix());
+	struct log_job *job;
+	uint64_t next;
+	unsigned nth = 1;
+	touch_store(false, frames, sizeof frames, 4096);
+	touch_store(true, zeros, sizeof zeros, 4096);
+	assert_int_equal(log_verify_begin(log, 1, &job, &next), 0);
+	log_job_run(job);
+	assert_int_equal(log_job_end(log, job, NULL), 0);
+	for (; log_damage(log, &damage) > 0; nth++) {
+		struct clog_error err = {0};
+		assert_true(damage->size <= sizeof frames);
+		allocation_fail(nth);
+		int rc = log_mend_begin(log, damage, frames, damage->size, &job, &err);
+		if (rc == 0) {
+			log_job_run(job);
+			rc = log_job_end(log, job, &err);
+		}
+		bool fired = allocation_fired();
+		allocation_fail(0);
+		assert_int_equal(rc, fired ? -ENOMEM : 0);
+		assert_true(rc == 0 || err.text[0] != '\0');
+		assert_int_equal(log_failure(log, NULL), 0);
+		assert_int_equal(log_damage(log, &damage), fired ? 1 : 0);
+	}
+	printf("allocation: mend: %u\n", nth - 2);
+	assert_true(nth > 8);
+	script_expect(&model, log);
+	log_close(log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +364,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_job_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_chore_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(beginning_anew_survives_every_failed_allocation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(mending_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reading_survives_every_failed_allocation, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

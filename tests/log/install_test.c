@@ -357,6 +357,26 @@ static void a_log_that_is_read_only_does_not_begin_anew(void **state)
 	follower_end(&follower);
 }
 
+/* The durable mark of the first store is written like any other's: what rots below it is damage, and not cut. */
+static void the_first_store_has_a_mark(void **state)
+{
+	struct follower follower;
+	const struct log_damage *damage;
+	struct log_tail tail;
+	follower_begin(&follower, seed, false, 10, 5);
+	follower_renew(&follower, 20);
+	follower_take(&follower, 1);
+	script_mark(follower.log);
+	log_close(follower.log);
+	memory_disk_poke(follower.memory, "log/00000000000000000021.store", 4096 + 8, "\xff\xff", 2);
+	follower.log = script_open(follower_disk(&follower));
+	log_tail(follower.log, &tail);
+	assert_int_equal(tail.entry, 21);
+	assert_int_equal(log_damage(follower.log, &damage), 1);
+	assert_int_equal(damage->first_entry, 21);
+	follower_end(&follower);
+}
+
 /* All the disk's space that the old log had is free again, and nothing of it is left. */
 static int count_name(const char *name, void *arg)
 {
@@ -371,6 +391,7 @@ static void nothing_of_the_old_log_is_left(void **state)
 	struct follower follower;
 	unsigned count = 0;
 	follower_begin(&follower, seed, false, 10, 25);
+	follower_renew(&follower, 15);
 	follower_renew(&follower, 20);
 	struct log_disk *disk = follower_disk(&follower);
 	assert_int_equal(disk->list(disk, "log", count_name, &count), 0);
@@ -393,6 +414,7 @@ int main(void)
 		cmocka_unit_test(nothing_begins_anew_while_a_job_is_out),
 		cmocka_unit_test(reads_that_a_new_beginning_overtakes_end_in_peace),
 		cmocka_unit_test(a_log_that_is_read_only_does_not_begin_anew),
+		cmocka_unit_test(the_first_store_has_a_mark),
 		cmocka_unit_test(nothing_of_the_old_log_is_left),
 	};
 	seed = dice_seed("install");

@@ -82,57 +82,79 @@ static void damage_at_the_ends_of_a_segment_is_mended(void **state)
 			}
 }
 
+/* Harms frames of a segment in their bodies, so many as can be, and the header of the last but one. */
+static void harm_many(struct scene *scene, unsigned segment)
+{
+	uint64_t last = whole.first[segment + 1] - 1;
+	for (uint64_t entry = whole.first[segment]; entry + 2 < last && scene->must_count + 1 < SCENE_MUST_MAX; entry++)
+		if (entry % 2 == 0)
+			scene_harm(scene, entry % 4 == 0 ? HARM_SIZE : HARM_PADDING, entry);
+	scene_harm(scene, HARM_HEADER, last - 1);
+}
+
 /* One after the other goes; the others stay as they were. */
 static void several_damages_of_a_segment_are_mended_one_by_one(void **state)
 {
+	unsigned most = 0;
 	for (unsigned segment = 0; segment < SCENE_SEGMENTS; segment++) {
-		for (unsigned way = 0; way < 4; way++) {
+		for (unsigned way = 0; way < 8; way++) {
 			struct scene scene;
 			scene_copy(&scene, &whole);
-			uint64_t first = whole.first[segment], last = whole.first[segment + 1] - 1;
-			assert_true(last > first + 5);
+			uint64_t first = whole.first[segment];
 			struct log *log = way & 1 ? script_open(memory_disk_door(scene.memory)) : NULL;
-			assert_true(scene_harm(&scene, HARM_HEADER, first));
-			assert_true(scene_harm(&scene, HARM_HEADER, first + 2));
-			assert_true(scene_harm(&scene, HARM_HEADER, last));
+			harm_many(&scene, segment);
 			if (log == NULL) {
-				scene_drop_index(&scene, first);
+				if (way & 4)
+					scene_drop_index(&scene, first);
 				log = script_open(memory_disk_door(scene.memory));
 			}
 			mender_verify(log);
-			assert_int_equal(mender_mend(&whole, log, way & 2), 3);
-			mender_expect_whole(&whole, log, "three headers", first);
+			unsigned count = mender_mend(&whole, log, way & 2);
+			assert_int_equal(count, scene.must_count);
+			most = count > most ? count : most;
+			mender_expect_whole(&whole, log, "several", first);
 			script_chores(log);
 			mender_expect_files(&whole, scene.memory);
 			reopen(&scene, &log);
-			mender_expect_whole(&whole, log, "three headers", first);
+			mender_expect_whole(&whole, log, "several", first);
 			log_close(log);
 			scene_finish(&scene);
 		}
 	}
+	assert_true(most >= 3);
 }
 
-/* What is mended while other damage stays is served, and the other damage refused. */
-static void what_is_mended_is_served_while_the_rest_is_not(void **state)
+/* Mends all but the nth damage of a segment: that one is told of and refused, and all else served. */
+static void mend_all_but(unsigned segment, unsigned nth, bool drop)
 {
-	struct scene scene, rest;
+	struct scene scene;
 	struct clog_error err = {0};
-	uint64_t first = whole.first[1];
+	const struct log_damage *damage;
 	scene_copy(&scene, &whole);
-	scene_copy(&rest, &whole);
-	scene_harm(&scene, HARM_HEADER, first + 1);
-	scene_harm(&scene, HARM_HEADER, first + 4);
-	scene_note(&rest, first + 4, first + 4, whole.model.frames[first + 3].header.size);
+	harm_many(&scene, segment);
+	if (drop)
+		scene_drop_index(&scene, whole.first[segment]);
 	struct log *log = script_open(memory_disk_door(scene.memory));
 	mender_verify(log);
-	const struct log_damage *damage;
-	assert_int_equal(log_damage(log, &damage), 2);
-	struct log_job *job = mender_begin(&whole, log, &damage[0]);
-	log_job_run(job);
-	assert_int_equal(log_job_end(log, job, NULL), 0);
+	unsigned count = (unsigned)log_damage(log, &damage);
+	for (unsigned i = 0; i < count; i++) {
+		log_damage(log, &damage);
+		if (i == nth)
+			continue;
+		const struct log_damage mended = damage[i < nth ? 0 : 1];
+		for (uint64_t entry = mended.first_entry; entry <= mended.last_entry; entry++)
+			scene.frames[entry - 1] = PART_WHOLE;
+		for (uint64_t offset = mended.first_offset; offset < mended.next_offset; offset++)
+			scene.records[offset] = PART_WHOLE;
+		struct log_job *job = mender_begin(&whole, log, &mended);
+		log_job_run(job);
+		assert_int_equal(log_job_end(log, job, NULL), 0);
+	}
+	scene.must[0] = scene.must[nth];
+	scene.must_count = 1;
 	for (unsigned again = 0; again < 3; again++) {
-		if (scene_check_damage(&rest, log, &err) != 0 || parts_check(&rest.parts, log, 1, &err) != 0)
-			fail_msg("with one of two mended: %s", err.text);
+		if (scene_check_damage(&scene, log, &err) != 0 || parts_check(&scene.parts, log, 1, &err) != 0)
+			fail_msg("with all but %u mended: %s", nth, err.text);
 		script_chores(log);
 		if (again == 1)
 			reopen(&scene, &log);
@@ -140,7 +162,20 @@ static void what_is_mended_is_served_while_the_rest_is_not(void **state)
 	}
 	log_close(log);
 	scene_finish(&scene);
-	scene_finish(&rest);
+}
+
+static void what_is_mended_is_served_while_the_rest_is_not(void **state)
+{
+	for (unsigned segment = 0; segment < SCENE_SEGMENTS; segment++) {
+		struct scene scene;
+		scene_copy(&scene, &whole);
+		harm_many(&scene, segment);
+		for (unsigned nth = 0; nth < scene.must_count; nth++) {
+			mend_all_but(segment, nth, false);
+			mend_all_but(segment, nth, true);
+		}
+		scene_finish(&scene);
+	}
 }
 
 /* A store whose head, too, is damaged, and one that was cut short. */
@@ -157,7 +192,7 @@ static void a_whole_store_is_mended(void **state)
 			scene_path(&scene, first, ".store", path);
 			unsigned char *bytes = damage_copy(scene.memory, path, &size);
 			if (cut)
-				memory_disk_put(scene.memory, path, bytes, scene_position(&whole, first + 3) + 100);
+				memory_disk_put(scene.memory, path, bytes, scene_position(&whole, first + 3) + 50);
 			else
 				damage_flip(scene.memory, path, 20);
 			free(bytes);
@@ -181,9 +216,9 @@ static void a_whole_store_is_mended(void **state)
 
 /* ---- What is refused ---------------------------------------------------------------------------------------------- */
 
-/* Refused by begin, or by the job; either way nothing has changed. */
+/* Refused by begin, or, where only the store can tell, by the job; either way nothing has changed. */
 static void expect_refused(struct scene *scene, struct log *log, const struct log_damage *damage, const void *data,
-                           size_t size, int error, const char *what)
+                           size_t size, int error, bool late, const char *what)
 {
 	const struct log_damage copy = *damage, *after;
 	struct clog_error err = {0};
@@ -192,6 +227,8 @@ static void expect_refused(struct scene *scene, struct log *log, const struct lo
 	int rc = log_mend_begin(log, &copy, data, size, &job, &err);
 	assert_true((rc == 0) == (job != NULL));
 	if (rc == 0) {
+		if (!late)
+			fail_msg("%s: not refused at once", what);
 		log_job_run(job);
 		rc = log_job_end(log, job, &err);
 	}
@@ -203,10 +240,33 @@ static void expect_refused(struct scene *scene, struct log *log, const struct lo
 	assert_int_equal(log_damage(log, &after), scene->must_count);
 }
 
+static const unsigned char zeros[12345];
+
 static void reseal(unsigned char *frame)
 {
 	uint32_t checksum = htole32(checksum_crc32c(frame, 84));
 	memcpy(frame + 84, &checksum, sizeof checksum);
+}
+
+/* A frame that has all that the right one has, and is larger. */
+static void refuse_longer(struct scene *scene, struct log *log, const struct log_damage *damage)
+{
+	const struct model_frame *right = &whole.model.frames[damage->first_entry - 1];
+	const struct log_tail tail = {.entry = damage->first_entry - 1,
+	                              .term = right->header.term,
+	                              .next_offset = damage->first_offset,
+	                              .stream_size = right->header.stream_size};
+	struct log_frame *frame;
+	size_t size;
+	if (damage->first_entry != damage->last_entry || right->header.count == 0)
+		return;
+	assert_int_equal(log_frame_create(&frame), 0);
+	for (uint32_t i = 0; i < right->header.count; i++)
+		assert_int_equal(log_frame_add(frame, zeros, i == 0 ? sizeof zeros : 0), 0);
+	log_frame_close(frame, &tail, &right->header);
+	const void *bytes = log_frame_bytes(frame, &size);
+	expect_refused(scene, log, damage, bytes, size, -EBADMSG, false, "a frame of another size");
+	log_frame_unref(frame);
 }
 
 static void refuse_frames(struct scene *scene, struct log *log, const struct log_damage *damage)
@@ -216,38 +276,41 @@ static void refuse_frames(struct scene *scene, struct log *log, const struct log
 	unsigned char *frames = mender_frames(&whole, d.first_entry, d.last_entry, &size), *other;
 	for (size_t i = 0; i < size; i += 1 + size / 200) {
 		frames[i] ^= 0x10;
-		expect_refused(scene, log, &d, frames, size, -EBADMSG, "a bit");
+		expect_refused(scene, log, &d, frames, size, -EBADMSG, false, "a bit");
 		frames[i] ^= 0x10;
 	}
-	expect_refused(scene, log, &d, frames, size - 8, -EBADMSG, "too short");
-	expect_refused(scene, log, &d, frames, 0, -EBADMSG, "nothing");
-	expect_refused(scene, log, &d, frames, 50, -EBADMSG, "less than a header");
+	expect_refused(scene, log, &d, frames, size - 8, -EBADMSG, false, "too short");
+	expect_refused(scene, log, &d, frames, 0, -EBADMSG, false, "nothing");
+	expect_refused(scene, log, &d, frames, 50, -EBADMSG, false, "less than a header");
 	/* Whole frames, but one less and one more. */
 	if (d.last_entry > d.first_entry) {
 		other = mender_frames(&whole, d.first_entry, d.last_entry - 1, &other_size);
-		expect_refused(scene, log, &d, other, other_size, -EBADMSG, "one less");
+		expect_refused(scene, log, &d, other, other_size, -EBADMSG, false, "one less");
 		free(other);
 		other = mender_frames(&whole, d.first_entry + 1, d.last_entry, &other_size);
-		expect_refused(scene, log, &d, other, other_size, -EBADMSG, "without the first");
+		expect_refused(scene, log, &d, other, other_size, -EBADMSG, false, "without the first");
 		free(other);
 	}
 	if (scene_segment(&whole, d.last_entry + 1) == scene_segment(&whole, d.first_entry) &&
 	    d.last_entry < whole.last) {
 		other = mender_frames(&whole, d.first_entry, d.last_entry + 1, &other_size);
-		expect_refused(scene, log, &d, other, other_size, -EBADMSG, "one more");
+		expect_refused(scene, log, &d, other, other_size, -EBADMSG, false, "one more");
 		free(other);
 	}
-	/* Frames of another log, every checksum right: what is before, or what is after, tells them apart. */
+	refuse_longer(scene, log, &d);
+	/* Frames of another log, every checksum right: what is before, or what is after, tells them apart. Where nothing is
+	 * after them in the store, that is known without it. */
+	bool late = d.last_entry + 1 != whole.first[scene_segment(&whole, d.last_entry) + 1];
 	unsigned char *last = frames + size - whole.model.frames[d.last_entry - 1].header.size;
 	last[48] ^= 1;
 	reseal(last);
-	expect_refused(scene, log, &d, frames, size, -EBADMSG, "another's last frame");
+	expect_refused(scene, log, &d, frames, size, -EBADMSG, late, "another's last frame");
 	last[48] ^= 1;
 	reseal(last);
 	if (d.first_entry == d.last_entry) {
 		frames[76] ^= 1;
 		reseal(frames);
-		expect_refused(scene, log, &d, frames, size, -EBADMSG, "a frame that follows another");
+		expect_refused(scene, log, &d, frames, size, -EBADMSG, late, "a frame that follows another");
 	}
 	free(frames);
 }
@@ -293,11 +356,11 @@ static void what_is_not_damaged_is_not_mended(void **state)
 	others[5].first_offset++;
 	others[6].next_offset++;
 	for (unsigned i = 0; i < 7; i++)
-		expect_refused(&scene, log, &others[i], frames, size, -EINVAL, "another damage");
+		expect_refused(&scene, log, &others[i], frames, size, -EINVAL, false, "another damage");
 	const struct log_damage mended = *damage;
 	mender_mend(&whole, log, false);
 	scene.must_count = 0;
-	expect_refused(&scene, log, &mended, frames, size, -EINVAL, "twice");
+	expect_refused(&scene, log, &mended, frames, size, -EINVAL, false, "twice");
 	free(frames);
 	log_close(log);
 	scene_finish(&scene);
@@ -318,7 +381,7 @@ static void a_log_that_is_read_only_is_not_mended(void **state)
 	const struct log_damage *damage;
 	assert_int_equal(log_damage(log, &damage), 1);
 	unsigned char *frames = mender_frames(&whole, whole.last, whole.last, &size);
-	expect_refused(&scene, log, damage, frames, size, -EROFS, "read-only");
+	expect_refused(&scene, log, damage, frames, size, -EROFS, false, "read-only");
 	free(frames);
 	log_close(log);
 	scene_finish(&scene);

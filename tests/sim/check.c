@@ -49,7 +49,8 @@ struct check_append *check_new_append(struct sim *sim, struct node *node, uint64
 	                                .life = node->life,
 	                                .expected = expected,
 	                                .floor = check->acknowledged,
-	                                .deadline_us = world->now_us + sim->deadline_ms * (uint64_t)WORLD_MS};
+	                                .deadline_us = world->now_us + sim->deadline_ms * (uint64_t)WORLD_MS -
+	                                               node->paused_us};
 	append->count = world_chance(world, 700) ? 1 : (uint32_t)world_between(world, 1, CHECK_COUNT_MAX);
 	for (uint32_t i = 0; i < append->count; i++)
 		append->sizes[i] = (uint32_t)world_between(world, CHECK_RECORD_SIZE_MIN,
@@ -192,9 +193,14 @@ static void take(struct node *node, const struct log_frame *frame, uint64_t hash
 	check->entries[++check->last] = (struct check_entry){.hash = hash, .term = header->term};
 	world_mix(&sim->world, hash);
 	sim->counts.commits++;
+	world_trace(&sim->world, "entry %" PRIu64 " of term %" PRIu64 " is committed: %u records from %" PRIu64,
+	            header->entry, header->term, header->count, header->first_offset);
 	if (header->type == LOG_RECORDS)
 		take_records(sim, frame);
 	int rc = machine_apply(&check->machine, frame);
+	if (!check_durable(sim, check->last))
+		world_break(&sim->world, "%s holds entry %" PRIu64 " for committed, and it is durable on no majority",
+		            node->name, header->entry);
 	if (rc != 0)
 		world_break(&sim->world, "%s commits entry %" PRIu64 ", and the machine does not take it: %d",
 		            node->name, header->entry, rc);
@@ -317,13 +323,24 @@ bool check_whole(struct node *node)
 	return whole;
 }
 
-bool check_is_member(const struct node *node)
+static const struct service_member *member_of(const struct node *node)
 {
 	const struct machine_members *members = &node->sim->check.machine.members;
 	for (size_t i = 0; i < members->count; i++)
 		if (members->members[i].id == node->id)
-			return true;
-	return false;
+			return &members->members[i];
+	return NULL;
+}
+
+bool check_is_member(const struct node *node)
+{
+	return member_of(node) != NULL;
+}
+
+bool check_has_log(const struct node *node)
+{
+	const struct service_member *member = member_of(node);
+	return member != NULL && member->role != SERVICE_SPARE;
 }
 
 struct node *check_find(struct sim *sim, uint64_t member)

@@ -26,9 +26,9 @@ struct check_append {
 	uint64_t number;
 	struct node *node; /* to which it was given, in that life */
 	uint64_t life;
-	uint64_t expected; /* or SERVICE_ANYWHERE */
-	uint64_t floor;    /* what was acknowledged before it was sent has lower offsets */
-	uint64_t deadline_us;
+	uint64_t expected;    /* or SERVICE_ANYWHERE */
+	uint64_t floor;       /* what was acknowledged before it was sent has lower offsets */
+	uint64_t deadline_us; /* but for what the process is paused */
 	enum check_fate fate;
 	int status;            /* of the answer */
 	uint64_t first_offset; /* as it was answered, once done */
@@ -90,6 +90,8 @@ void check_opened(struct node *node);
 void check_dies(struct node *node);
 /* Whether the member that it is, is one of the configuration that is committed; it may have been none ever. */
 bool check_is_member(const struct node *node);
+/* Whether it is one and has the log: a voter or a standby. */
+bool check_has_log(const struct node *node);
 struct node *check_find(struct sim *sim, uint64_t member);
 /* The next frame of the log that the member holds for committed is as it must be. False when it cannot be read now. */
 bool check_entry(struct node *node, uint64_t entry);
@@ -97,6 +99,9 @@ bool check_entry(struct node *node, uint64_t entry);
 bool check_whole(struct node *node);
 
 /* ---- check_answers.c ---- */
+
+/* Whether a crash of everything would leave the entry on a majority of the voters. */
+bool check_durable(struct sim *sim, uint64_t entry);
 
 /* The append was answered; with an error also when it was not taken. */
 void check_answer(struct check_append *append, int status);

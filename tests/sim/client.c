@@ -53,6 +53,7 @@ static struct check_append *send_append(struct node *node, struct client *client
 		check_fill(append, i, data + at);
 	if (client != NULL)
 		client->out++;
+	world_trace(&sim->world, "append %" PRIu64 " to %s", append->number, node->name);
 	int rc = service_append_at(node->service, &append->append, expected, data, append->sizes, append->count,
 	                           on_append, client);
 	free(data);
@@ -76,7 +77,7 @@ static void append_at(struct client *client)
 	struct sim *sim = client->sim;
 	struct service_state state;
 	const struct node *other = sim_any_up(sim);
-	service_state(other->service, &state);
+	service_state(other == NULL ? client->node->service : other->service, &state);
 	uint64_t expected = state.next_offset;
 	if (world_chance(&sim->world, 200))
 		expected = world_between(&sim->world, expected < 3 ? 0 : expected - 3, expected + 3);

@@ -33,3 +33,9 @@ void mutant_switch_on(const struct mutant *mutant, struct sim_options *options)
 	options->ignored_sync = mutant->ignored_sync;
 	shims_off = mutant->shims_off;
 }
+
+void mutant_switch_off(struct sim_options *options)
+{
+	options->ignored_sync = NULL;
+	shims_off = 0;
+}

@@ -19,5 +19,7 @@ extern const size_t mutant_count;
 const struct mutant *mutant_find(const char *name);
 /* Makes the code under test, or its machines, so. */
 void mutant_switch_on(const struct mutant *mutant, struct sim_options *options);
+/* Makes all right again. */
+void mutant_switch_off(struct sim_options *options);
 
 #endif

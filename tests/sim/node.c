@@ -172,7 +172,7 @@ static void stay_closed(struct node *node, const struct clog_error *err)
 	node->wake++;
 	node->failure = (struct clog_error){0};
 	leave_disk(node, fired && world_chance(&sim->world, 700) ? NODE_POWER : NODE_KILLED);
-	if (!fired && !node->full) {
+	if (!fired && (err->code != -ENOSPC || sim->counts.faults[FAULT_FULL] == 0)) {
 		if (schedule_damaged(node))
 			node_wipe(node);
 		else
@@ -257,7 +257,8 @@ static void fails(struct node *node)
 {
 	struct sim *sim = node->sim;
 	world_trace(&sim->world, "%s fails: %s", node->name, node->failure.text);
-	if (!faulty_disk_fired(node->faulty) && !node->full && !schedule_damaged(node) && check_is_member(node))
+	bool full = node->failure.code == -ENOSPC && sim->counts.faults[FAULT_FULL] > 0;
+	if (!faulty_disk_fired(node->faulty) && !full && !schedule_damaged(node) && check_is_member(node))
 		world_break(&sim->world, "%s fails, and nothing was wrong: %d, %s", node->name, node->failure.code,
 		            node->failure.text);
 	node_die(node, world_chance(&sim->world, 500) ? NODE_POWER : NODE_KILLED);

@@ -49,7 +49,8 @@ struct node {
 	uint64_t base_ms;       /* of its clock that never goes back */
 	uint64_t time_shift_ns; /* of its time of day */
 	uint64_t paused_until_us;
-	uint64_t wake; /* which call of wake_at counts */
+	uint64_t paused_us; /* in all */
+	uint64_t wake;      /* which call of wake_at counts */
 	bool turn_wanted;
 	struct log_job *write, *chore; /* out */
 	bool write_ran, chore_ran;

@@ -9,6 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "observe/observe.h"
+#include "tests/sim/mutants.h"
+
 #define PROCESSES_MAX 16u
 #define SEED_S_MAX 120u /* of real time: what takes longer hangs */
 
@@ -36,6 +39,16 @@ static bool fails_with(struct sim_options options, unsigned faults)
 	return !sim_live(&options, &counts, &broken, &us, &hash);
 }
 
+/* Whether it is not the mutant's fault. */
+static bool fails_without(const struct sim_options *options, const struct mutant *mutant)
+{
+	struct sim_options sim = *options;
+	mutant_switch_off(&sim);
+	bool fails = fails_with(sim, sim.faults);
+	mutant_switch_on(mutant, &sim);
+	return fails;
+}
+
 /* Which kinds of faults the failure needs: tries without each. */
 static unsigned shrink(const struct sim_options *options)
 {
@@ -46,26 +59,21 @@ static unsigned shrink(const struct sim_options *options)
 	return faults;
 }
 
-static void tell_faults(unsigned faults)
-{
-	const char *comma = "";
-	for (unsigned i = 0; i < FAULT_COUNT; i++) {
-		if (!(faults & (1u << i)))
-			continue;
-		printf("%s%s", comma, fault_name((enum fault)i));
-		comma = ",";
-	}
-	printf("%s\n", faults == 0 ? "none" : "");
-}
-
+/* Says it in one piece: other processes speak, too. */
 static void tell(const struct sim_options *options, const struct clog_error *broken, uint64_t us)
 {
-	printf("seed %" PRIu64 " fails at %" PRIu64 ".%06" PRIu64 " s: %s\n", options->seed, us / WORLD_SECOND,
-	       us % WORLD_SECOND, broken->text);
-	printf("  replay: CLOG_TRACE=1 dev/sim 1 %" PRIu64 "\n", options->seed);
-	fflush(stdout);
-	printf("  faults that it needs: ");
-	tell_faults(shrink(options));
+	char names[512] = "";
+	size_t size = 0;
+	unsigned faults = shrink(options);
+	for (unsigned i = 0; i < FAULT_COUNT; i++)
+		if (faults & (1u << i))
+			size += (size_t)snprintf(names + size, sizeof names - size, "%s%s", size > 0 ? "," : "",
+			                         fault_name((enum fault)i));
+	printf("seed %" PRIu64 " fails at %" PRIu64 ".%06" PRIu64 " s: %s\n"
+	       "  replay: CLOG_TRACE=1 dev/sim 1 %" PRIu64 "\n"
+	       "  it fails already with --faults %s\n",
+	       options->seed, us / WORLD_SECOND, us % WORLD_SECOND, broken->text, options->seed,
+	       faults == 0 ? "none" : names);
 	fflush(stdout);
 }
 
@@ -83,7 +91,7 @@ static void live(struct worker *worker, const struct runner_options *options)
 		if (!kept)
 			clog_error_set(&broken, -1, "the second time it is another life");
 	}
-	if (kept)
+	if (kept || (options->mutant != NULL && fails_without(&sim, options->mutant)))
 		return;
 	note(&worker->result, sim.seed, broken.text);
 	if (options->quiet)
@@ -104,15 +112,17 @@ static void work(struct worker *worker, const struct runner_options *options)
 static void start(struct worker *worker, const struct runner_options *options)
 {
 	fflush(stdout);
-	worker->pid = fork();
-	if (worker->pid == 0) {
+	/* The worker is shared: the child must not write its own idea of its number there. */
+	pid_t pid = fork();
+	if (pid == 0) {
 		work(worker, options);
 		_exit(0);
 	}
-	if (worker->pid < 0) {
+	if (pid < 0) {
 		perror("sim: fork");
 		exit(2);
 	}
+	worker->pid = pid;
 }
 
 /* Waits for the process; one that died is followed by another one, for the seeds after the one that it died at. */
@@ -180,10 +190,16 @@ bool runner_trace(const struct sim_options *options)
 	struct clog_error broken;
 	uint64_t us, hash;
 	sim.traced = true;
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (sim_live(&sim, &counts, &broken, &us, &hash))
-		return true;
+	/* What members complain of stands where it happened. */
+	observe_output(stdout, OBSERVE_DEBUG);
+	bool kept = sim_live(&sim, &counts, &broken, &us, &hash);
+	FILE *nowhere = fopen("/dev/null", "w");
+	if (kept || nowhere == NULL)
+		return kept;
+	observe_output(nowhere, OBSERVE_ERROR);
 	sim.traced = false;
 	tell(&sim, &broken, us);
+	observe_output(stderr, OBSERVE_INFO);
+	fclose(nowhere);
 	return false;
 }

@@ -4,6 +4,8 @@
 
 #include "tests/sim/sim.h"
 
+struct mutant;
+
 struct runner_options {
 	struct sim_options sim; /* but for the seed */
 	uint64_t first, count;
@@ -11,6 +13,8 @@ struct runner_options {
 	bool stops; /* at the first failure */
 	bool quiet; /* tells nothing of failures */
 	bool twice; /* each seed is lived through twice, and must give the same both times */
+	/* Only what fails with it and not without counts; NULL: none. */
+	const struct mutant *mutant;
 };
 
 struct runner_result {

@@ -98,14 +98,16 @@ static void stop(struct sim *sim)
 	node_stop(node);
 }
 
-static void pause(struct sim *sim)
+static void pause_process(struct sim *sim)
 {
 	struct world *world = &sim->world;
 	struct node *node = sim_any_up(sim);
-	if (node == NULL)
+	if (node == NULL || node->paused_until_us > world->now_us)
 		return;
+	uint64_t us = world_between(world, 10 * WORLD_MS, 3 * WORLD_SECOND);
 	sim_count(sim, FAULT_PAUSE);
-	node->paused_until_us = world->now_us + world_between(world, 10 * WORLD_MS, 3 * WORLD_SECOND);
+	node->paused_until_us = world->now_us + us;
+	node->paused_us += us;
 	world_trace(world, "%s is paused", node->name);
 }
 
@@ -212,7 +214,7 @@ static void (*const troubles[FAULT_COUNT])(struct sim *sim) = {
 	[FAULT_KILL] = kill_process,
 	[FAULT_MIDST] = lose_power_in_midst,
 	[FAULT_STOP] = stop,
-	[FAULT_PAUSE] = pause,
+	[FAULT_PAUSE] = pause_process,
 	[FAULT_ERROR] = fail_disk,
 	[FAULT_FULL] = schedule_full,
 	[FAULT_SLOW] = slow_disk,
@@ -231,21 +233,35 @@ static bool happens(const struct sim *sim, enum fault fault)
 	return sim->schedule.faults & (1u << fault);
 }
 
+/* Which kind is next: those that are turned off have their turns, too, so that the others keep theirs. */
+static enum fault draw_trouble(struct schedule *schedule)
+{
+	unsigned first = (unsigned)dice_below(&schedule->dice, FAULT_COUNT);
+	for (unsigned i = 0; i < FAULT_COUNT; i++) {
+		enum fault fault = (enum fault)((first + i) % FAULT_COUNT);
+		if ((schedule->drawn & (1u << fault)) && troubles[fault] != NULL)
+			return fault;
+	}
+	return FAULT_COUNT;
+}
+
 static void fire_trouble(void *arg, uint64_t token)
 {
 	struct sim *sim = arg;
 	struct world *world = &sim->world;
-	if (sim->schedule.calm)
+	struct schedule *schedule = &sim->schedule;
+	if (schedule->calm)
 		return;
-	unsigned first = (unsigned)world_between(world, 0, FAULT_COUNT - 1);
-	for (unsigned i = 0; i < FAULT_COUNT; i++) {
-		enum fault fault = (enum fault)((first + i) % FAULT_COUNT);
-		if (!happens(sim, fault) || troubles[fault] == NULL)
-			continue;
+	uint64_t pause_us = 1 + dice_below(&schedule->dice, 2 * schedule->pause_us);
+	uint64_t seed = dice_next(&schedule->dice);
+	enum fault fault = draw_trouble(schedule);
+	if (fault < FAULT_COUNT && happens(sim, fault)) {
+		struct dice dice = world->dice;
+		dice_init(&world->dice, seed);
 		troubles[fault](sim);
-		break;
+		world->dice = dice;
 	}
-	world_after(world, world_between(world, 1, 2 * sim->schedule.pause_us), fire_trouble, sim, token);
+	world_after(world, pause_us, fire_trouble, sim, token);
 }
 
 static void fire_calm(void *arg, uint64_t token)
@@ -297,28 +313,30 @@ void schedule_answered(struct sim *sim)
 }
 
 /* Each life knows some of the kinds: what one kind hides, another life without it shows. */
-static unsigned draw_faults(struct sim *sim)
+static void draw_faults(struct sim *sim)
 {
-	unsigned faults = 0, of_1000 = (unsigned)world_between(&sim->world, 100, 900);
+	struct schedule *schedule = &sim->schedule;
+	unsigned of_1000 = (unsigned)world_between(&sim->world, 100, 900);
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
-		faults |= world_chance(&sim->world, of_1000) ? 1u << i : 0;
-	return faults & sim->options.faults;
+		schedule->drawn |= world_chance(&sim->world, of_1000) ? 1u << i : 0;
+	schedule->faults = schedule->drawn & sim->options.faults;
 }
 
 void schedule_start(struct sim *sim)
 {
 	struct world *world = &sim->world;
 	struct schedule *schedule = &sim->schedule;
-	schedule->faults = draw_faults(sim);
+	draw_faults(sim);
+	dice_init(&schedule->dice, dice_next(&world->dice));
 	schedule->shrinks = world_chance(world, 500);
 	schedule->pause_us = world_between(world, 100, 2000) * WORLD_MS;
 	schedule->end_us = world_between(world, 10, 40) * WORLD_SECOND;
-	sim->net.loss = happens(sim, FAULT_LOSS) ? (unsigned)world_between(world, 1, 150) : 0;
-	sim->net.duplicate = happens(sim, FAULT_DUPLICATE) ? (unsigned)world_between(world, 1, 100) : 0;
-	sim->net.disorder = happens(sim, FAULT_DISORDER) ? (unsigned)world_between(world, 1, 100) : 0;
+	sim->net.loss = (unsigned)world_between(world, 1, 150) * happens(sim, FAULT_LOSS);
+	sim->net.duplicate = (unsigned)world_between(world, 1, 100) * happens(sim, FAULT_DUPLICATE);
+	sim->net.disorder = (unsigned)world_between(world, 1, 100) * happens(sim, FAULT_DISORDER);
 	node_open(&sim->nodes[0]);
 	for (unsigned i = 1; i < sim->node_count; i++) {
-		bool late = happens(sim, FAULT_JOIN) && world_chance(world, 400);
+		bool late = world_chance(world, 400) && happens(sim, FAULT_JOIN);
 		node_open_later(&sim->nodes[i], world_between(world, 0, late ? schedule->end_us : 2 * WORLD_SECOND));
 	}
 	world_after(world, world_between(world, 0, 8 * WORLD_SECOND), fire_trouble, sim, 0);

@@ -5,13 +5,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/disk/dice.h"
 #include "tests/sim/net.h"
 
 struct node;
 struct sim;
 
 struct schedule {
-	unsigned faults;                      /* the kinds of this life, bits 1 << enum fault */
+	struct dice dice;                     /* its own: the others are not moved by what it draws, nor it by them */
+	unsigned drawn;                       /* the kinds of this life, bits 1 << enum fault */
+	unsigned faults;                      /* those of them that are not turned off */
 	uint64_t pause_us;                    /* between two of them, on average */
 	uint64_t end_us;                      /* when the trouble stops */
 	bool calm;                            /* it has */

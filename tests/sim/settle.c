@@ -1,3 +1,6 @@
+#include <inttypes.h>
+
+#include "tests/sim/look.h"
 #include "tests/sim/sim.h"
 
 #define SETTLE_US (120 * (uint64_t)WORLD_SECOND) /* by then all must have come to the same end */
@@ -9,8 +12,34 @@ static void probe(struct sim *sim)
 	sim->stage = PROBE;
 	sim->probes = sim->check.append_count;
 	for (unsigned i = 0; i < sim->node_count; i++)
-		if (node_up(&sim->nodes[i]) && check_is_member(&sim->nodes[i]))
+		if (node_up(&sim->nodes[i]) && check_has_log(&sim->nodes[i]))
 			client_append(&sim->nodes[i], SERVICE_ANYWHERE);
+}
+
+/* For who replays: where each member stands. */
+static void trace_all(struct sim *sim)
+{
+	const struct machine_members *members = &sim->check.machine.members;
+	for (size_t i = 0; i < members->count; i++)
+		world_trace(&sim->world, "%s is member %" PRIx64 ", a %s", members->members[i].name,
+		            members->members[i].id, service_role_name(members->members[i].role));
+	world_trace(&sim->world, "%" PRIu64 " entries and %" PRIu64 " records are committed", sim->check.last,
+	            sim->check.next_offset);
+	for (unsigned i = 0; i < sim->node_count; i++) {
+		const struct node *node = &sim->nodes[i];
+		struct log_tail tail;
+		if (!node_up(node)) {
+			world_trace(&sim->world, "%s is down", node->name);
+			continue;
+		}
+		log_tail(look_log(node->cluster), &tail);
+		world_trace(&sim->world,
+		            "%s is member %" PRIx64 ": term %" PRIu64 "%s, last entry %" PRIu64 " of term %" PRIu64
+		            ", durable %" PRIu64 ", committed %" PRIu64 ", next offset %" PRIu64,
+		            node->name, node->id, look_term(node->cluster), look_leads(node->cluster) ? ", leads" : "",
+		            tail.entry, tail.term, log_durable(look_log(node->cluster)), look_commit(node->cluster),
+		            node->next_offset);
+	}
 }
 
 static bool probes_succeeded(const struct sim *sim)
@@ -26,6 +55,8 @@ static void fire(void *arg, uint64_t token)
 	struct sim *sim = arg;
 	const char *why;
 	bool settled = check_settled(sim, &why);
+	if (sim->world.now_us > sim->settle_by_us)
+		trace_all(sim);
 	if (!settled && sim->world.now_us > sim->settle_by_us) {
 		world_break(&sim->world, "long after the trouble is over: %s", why);
 		return;

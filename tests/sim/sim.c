@@ -132,8 +132,10 @@ static bool hunt(const struct arguments *arguments, const struct mutant *mutant)
 	struct runner_result result;
 	runner.stops = runner.quiet = true;
 	runner.count = mutant->bound < runner.count ? mutant->bound : runner.count;
+	runner.mutant = mutant;
 	mutant_switch_on(mutant, &runner.sim);
 	runner_run(&runner, &result);
+	mutant_switch_off(&runner.sim);
 	if (result.failures > 0)
 		printf("%-20s caught by seed %" PRIu64 ": %s (%s)\n", mutant->name, result.failed_seed, result.sentence,
 		       mutant->what);

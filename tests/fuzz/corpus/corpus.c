@@ -96,6 +96,34 @@ static void save_cells(struct memory_disk *disk)
 	free(bytes);
 }
 
+/* Frames with and without rows of sessions; one whose rows stand for more records than it has. */
+static void save_frames(void)
+{
+	static const char *const names[] = {"plain", "rows", "too_many"};
+	for (unsigned i = 0; i < 3; i++) {
+		struct log_frame *frame;
+		size_t size;
+		if (log_frame_create(&frame) != 0)
+			exit(1);
+		for (unsigned k = 0; k < 3; k++)
+			if (log_frame_add(frame, "some bytes", 5 * k) != 0 ||
+			    (i > 0 && log_frame_add_session(frame, &(struct log_session){7, k, 1}) != 0))
+				exit(1);
+		log_frame_close(frame, &(struct log_tail){.entry = 5, .term = 2, .next_offset = 9},
+		                &(struct log_header){.term = 2, .type = LOG_RECORDS, .time_ns = 1});
+		const void *bytes = log_frame_bytes(frame, &size);
+		unsigned char *copy = malloc(size);
+		if (copy == NULL)
+			exit(1);
+		memcpy(copy, bytes, size);
+		if (i == 2)
+			copy[88 + 16]++;
+		save("fuzz_log_frame", names[i], i > 0, copy, size);
+		free(copy);
+		log_frame_unref(frame);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct model model = {0};
@@ -112,6 +140,7 @@ int main(int argc, char **argv)
 	save_mark(disk, "mark_between", 0, 4096 + 601);
 	save_indexes(disk);
 	save_cells(disk);
+	save_frames();
 	memory_disk_destroy(disk);
 	model_finish(&model);
 	return 0;
