@@ -350,12 +350,13 @@ static void chore_done(struct cluster *cluster, struct log_job *job)
 		              OBSERVE_TEXT("error", err.text));
 	if (cluster->failure != 0)
 		return;
-	if (mend && rc == 0) {
-		struct log_tail tail;
+	if (mend && rc == 0)
 		observe_event(OBSERVE_INFO, "log_mended", OBSERVE_NUMBER("durable", log_durable(cluster->log)));
+	const struct log_damage *damage;
+	if (cluster->machine_broken && cluster->mend.suspect == 0 && log_damage(cluster->log, &damage) == 0) {
+		struct log_tail tail;
 		log_tail(cluster->log, &tail);
-		if (cluster->machine_broken)
-			cluster_check(cluster, entries_load_machine(cluster, tail.entry, &err), err.text);
+		cluster_check(cluster, entries_load_machine(cluster, tail.entry, &err), err.text);
 	}
 	rc = cluster->failure == 0 ? entries_trimmed(cluster) : 0;
 	if (rc != 0)

@@ -49,6 +49,7 @@ int entries_load_machine(struct cluster *cluster, uint64_t entry, struct clog_er
 			/* Damage has been told of, and is no reason to keep the rest from being read. */
 			cluster->machine_broken = true;
 			cluster->machine.entry = at;
+			mend_suspect(cluster, at);
 			rc = 0;
 			continue;
 		}

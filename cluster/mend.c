@@ -11,13 +11,24 @@
 bool mend_wanted(const struct cluster *cluster)
 {
 	const struct log_damage *damage;
-	return !cluster_alone(cluster) && log_damage(cluster->log, &damage) > 0;
+	return !cluster_alone(cluster) && (log_damage(cluster->log, &damage) > 0 || cluster->machine_broken);
+}
+
+void mend_suspect(struct cluster *cluster, uint64_t entry)
+{
+	const struct log_damage *damage;
+	size_t count = log_damage(cluster->log, &damage);
+	for (size_t i = 0; i < count; i++)
+		if (entry >= damage[i].first_entry && entry <= damage[i].last_entry)
+			return;
+	cluster->mend.suspect = entry;
+	cluster->host->wake_soon(cluster->host);
 }
 
 static void forget(struct mend *mend)
 {
 	free(mend->data);
-	*mend = (struct mend){.turn = mend->turn};
+	*mend = (struct mend){.turn = mend->turn, .suspect = mend->suspect};
 }
 
 void mend_finish(struct cluster *cluster)
@@ -54,9 +65,8 @@ void mend_look(struct cluster *cluster, uint64_t now_ms)
 {
 	struct mend *mend = &cluster->mend;
 	const struct log_damage *damage;
-	if (!mend_wanted(cluster) || mend->out || (mend->next_entry != 0 && now_ms < mend->asked_ms + FETCH_MS))
+	if (cluster_alone(cluster) || log_damage(cluster->log, &damage) == 0 || mend->out || (mend->next_entry != 0 && now_ms < mend->asked_ms + FETCH_MS))
 		return;
-	log_damage(cluster->log, &damage);
 	if (mend->first_entry != damage->first_entry || mend->last_entry != damage->last_entry) {
 		forget(mend);
 		mend->first_entry = mend->next_entry = damage->first_entry;
@@ -101,10 +111,25 @@ static int keep(struct mend *mend, const struct message *message)
 	return 0;
 }
 
+static void verify(struct cluster *cluster)
+{
+	struct log_job *job = NULL;
+	uint64_t next;
+	if (log_verify_begin(cluster->log, cluster->mend.suspect, &job, &next) != 0)
+		return;
+	cluster->mend.suspect = 0;
+	if (job == NULL)
+		return;
+	cluster->chore_out = true;
+	cluster->host->run_chore(cluster->host, job);
+}
+
 /* One chore at a time: it begins when the one under way has ended. */
 void mend_start(struct cluster *cluster)
 {
 	struct mend *mend = &cluster->mend;
+	if (mend->suspect != 0 && !cluster->chore_out)
+		verify(cluster);
 	if (mend->size == 0 || mend->next_entry <= mend->last_entry || mend->out || cluster->chore_out)
 		return;
 	const struct log_damage *damage;

@@ -261,8 +261,10 @@ static void send_loaded(struct cluster *cluster, struct peer *peer, struct peer_
 	set_range(message, &entry, &count);
 	if (rc == 0 && entry == load->read.entry)
 		take_frames(&load->read, count, &piece);
-	if (rc == -EBADMSG)
+	if (rc == -EBADMSG) {
 		observe_event(OBSERVE_ERROR, "entry_damaged", OBSERVE_NUMBER("entry", entry));
+		mend_suspect(cluster, entry);
+	}
 	if (piece.count > 0)
 		send_piece(cluster, peer, &piece);
 	else

@@ -255,6 +255,29 @@ static bool drop(const struct core *core, const struct message *message)
 	       shim_drop_rejection(message, core_match(core, message->from));
 }
 
+static struct raft_server *find_self(struct raft *raft)
+{
+	for (unsigned i = 0; i < raft->configuration.n; i++)
+		if (raft->configuration.servers[i].id == raft->id)
+			return &raft->configuration.servers[i];
+	return NULL;
+}
+
+/* S11, which needs libraft's own structs. */
+static int receive_vote(struct core *core, uint64_t now_ms, struct raft_message *message)
+{
+	struct raft_server *self = find_self(&core->raft);
+	bool lifted = self != NULL && shim_lets_vote(self->role == RAFT_VOTER);
+	int role = lifted ? self->role : 0;
+	if (lifted)
+		self->role = RAFT_VOTER;
+	int rc = receive(core, now_ms, message);
+	self = lifted ? find_self(&core->raft) : NULL;
+	if (self != NULL)
+		self->role = role;
+	return rc;
+}
+
 int core_receive(struct core *core, uint64_t now_ms, const struct message *message, struct log_frame *const *frames,
                  size_t count, const struct machine_members *members)
 {
@@ -271,6 +294,9 @@ int core_receive(struct core *core, uint64_t now_ms, const struct message *messa
 		                                     : receive_install(core, now_ms, message, members);
 		core->term_before = 0;
 		return rc;
+	case MESSAGE_VOTE:
+		decode(message, &plain);
+		return receive_vote(core, now_ms, &plain);
 	default:
 		decode(message, &plain);
 		return receive(core, now_ms, &plain);

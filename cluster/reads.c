@@ -88,6 +88,7 @@ static void finish(struct cluster *cluster, struct record_read *read)
 	asked->data_size = read->log.data_size;
 	if (asked->status == -EBADMSG) {
 		report_corruption(asked, &read->log);
+		mend_suspect(cluster, record->entry);
 		asked->status = -EIO;
 	}
 	if (asked->status == 0) {

@@ -86,3 +86,8 @@ bool shim_forgets_leader(bool follower, uint64_t now_ms, uint64_t expires_ms)
 {
 	return on(SHIM_10) && follower && now_ms >= expires_ms;
 }
+
+bool shim_lets_vote(bool voter)
+{
+	return on(SHIM_11) && !voter;
+}

@@ -17,6 +17,7 @@ enum shim {
 	SHIM_8 = 1 << 8,
 	SHIM_9 = 1 << 9,
 	SHIM_10 = 1 << 10,
+	SHIM_11 = 1 << 11,
 };
 extern unsigned shims_off;
 
@@ -52,6 +53,10 @@ bool shim_begins_term(bool follower, bool only_voter, uint64_t now_ms, uint64_t 
 /* S10: a follower that does not stand for election, being no voter or writing to its disk, never forgets its leader, and
  * denies its vote to everyone else for ever: whether it is to forget. */
 bool shim_forgets_leader(bool follower, uint64_t now_ms, uint64_t expires_ms);
+
+/* S11: a member that is no voter denies its vote; but it may be one by an entry that it has not got yet, and its vote be
+ * the one that is missing. Who votes is the candidate's to know: whether it is made a voter for the while. */
+bool shim_lets_vote(bool voter);
 
 /* S8: libraft wants each peer's messages in order, once, and none of an earlier life of the peer. What has come last. */
 struct shim_order {

@@ -120,6 +120,7 @@ struct mend {
 	size_t size, capacity;
 	uint64_t asked_ms;
 	size_t turn; /* whose turn it is to be asked */
+	uint64_t suspect; /* an entry that could not be read: its segment is to be looked through; 0: none */
 	bool out;    /* the job is */
 	const struct log_job *job;
 };
@@ -369,6 +370,8 @@ void members_tell_spares(struct cluster *cluster);
 
 /* ---- mend.c ---- */
 
+/* The entry could not be read: all damage around it is found out. */
+void mend_suspect(struct cluster *cluster, uint64_t entry);
 /* Whether this member has lost what it should have: then it does not stand for election. */
 bool mend_wanted(const struct cluster *cluster);
 void mend_look(struct cluster *cluster, uint64_t now_ms);

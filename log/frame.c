@@ -311,6 +311,7 @@ int frame_copy(struct log_frame **frame, const unsigned char *bytes, const struc
 int log_frame_parse(struct log_frame **frame, const void *data, size_t size, size_t *used)
 {
 	struct frame_header header;
+	*used = 0;
 	if (size < FRAME_HEADER_SIZE)
 		return -EBADMSG;
 	int rc = frame_decode_header(data, &header);
@@ -318,7 +319,8 @@ int log_frame_parse(struct log_frame **frame, const void *data, size_t size, siz
 		rc = header.shown.size <= size ? frame_check_body(data, &header) : -EBADMSG;
 	if (rc == 0)
 		rc = frame_copy(frame, data, &header);
-	*used = rc == 0 ? header.shown.size : 0;
+	if (rc == 0)
+		*used = header.shown.size;
 	return rc;
 }
 

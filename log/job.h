@@ -79,7 +79,7 @@ struct log_job {
 	/* JOB_MEND; of the fields above also: segment, footer, handle. damage is what is left in the segment. */
 	struct log_damage mended;
 	struct log_tail after; /* the log's end after the frames */
-	unsigned char *data; /* the frames */
+	unsigned char *data;   /* the frames */
 	size_t data_size;
 	struct log_term *terms; /* of the frames: their runs, and which of them are configurations */
 	size_t term_count, term_capacity;

@@ -170,7 +170,7 @@ bool log_frame_fits(const struct log_frame *frame, size_t size, size_t count);
 /* Closes the frame: it becomes the entry after tail. Of header, the term, type, commit and time_ns are read. */
 void log_frame_close(struct log_frame *frame, const struct log_tail *tail, const struct log_header *header);
 /* Makes a closed frame of bytes that came from elsewhere: the first whole frame in them, every byte checked. *used gets
- * its size. -EBADMSG, -EPROTONOSUPPORT, -ENOMEM. */
+ * its size, 0 on an error. -EBADMSG, -EPROTONOSUPPORT, -ENOMEM. */
 int log_frame_parse(struct log_frame **frame, const void *data, size_t size, size_t *used);
 /* Gives the header of the frame that the bytes begin with; of the rest nothing is checked but that it is there. -EBADMSG,
  * -EPROTONOSUPPORT. */

@@ -83,7 +83,7 @@ struct log {
 
 	struct kept_header headers[LOG_HEADERS_KEPT];
 	uint64_t reads; /* counts, for the segments' `used` */
-	uint64_t cuts;  /* counts truncations, and new beginnings: a read that began before one may have seen what is gone */
+	uint64_t cuts;  /* counts truncations and new beginnings: a read begun before may have seen what is gone */
 };
 
 /* The segment that is written, or NULL in an empty log. */

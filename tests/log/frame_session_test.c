@@ -115,6 +115,12 @@ static void a_frame_with_rows_is_parsed_again(void **state)
 	add_row(frame, 5, 6, 3);
 	close_frame(frame, LOG_RECORDS);
 	const unsigned char *bytes = log_frame_bytes(frame, &size);
+	/* Cut anywhere, it is none. */
+	for (size_t cut = 0; cut < size; cut++) {
+		used = 1;
+		assert_int_equal(log_frame_parse(&again, bytes, cut, &used), -EBADMSG);
+		assert_int_equal(used, 0);
+	}
 	assert_int_equal(log_frame_parse(&again, bytes, size, &used), 0);
 	assert_int_equal(used, size);
 	assert_int_equal(log_frame_sessions(again), 2);

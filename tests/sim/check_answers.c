@@ -68,6 +68,17 @@ bool check_durable(struct sim *sim, uint64_t entry)
 
 /* ---- Appends ---- */
 
+/* Whether the member, as far as it knows, has the log: a spare has not. */
+static bool knows_log(const struct node *node)
+{
+	struct service_member members[SERVICE_MEMBERS_MAX];
+	size_t count = service_members(node->service, members, SERVICE_MEMBERS_MAX);
+	for (size_t i = 0; i < count; i++)
+		if (members[i].id == node->id)
+			return members[i].role != SERVICE_SPARE;
+	return false;
+}
+
 static void acknowledged(struct check_append *append)
 {
 	struct sim *sim = append->sim;
@@ -90,7 +101,7 @@ static void acknowledged(struct check_append *append)
 		            append->number);
 	if (first_offset + append->count > check->acknowledged)
 		check->acknowledged = first_offset + append->count;
-	if (node->next_offset < first_offset + append->count && check_has_log(node))
+	if (node->next_offset < first_offset + append->count && check_has_log(node) && knows_log(node))
 		world_break(&sim->world,
 		            "%s acknowledges append %" PRIu64 " at %" PRIu64 ", and shows %" PRIu64
 		            " as the next offset",

@@ -20,7 +20,7 @@ struct schedule {
 	bool calm;                            /* it has */
 	bool shrinks;                         /* members are removed in this life; in others disks are lost */
 	unsigned damaged;                     /* nodes that have lost something durable, bits 1 << index */
-	uint64_t damaged_last[NET_NODES_MAX]; /* what was committed when that happened */
+	uint64_t damaged_last[NET_NODES_MAX]; /* what was committed or durable when that happened */
 	unsigned commands;                    /* changes of the members that are not answered yet */
 };
 

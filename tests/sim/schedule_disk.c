@@ -32,10 +32,12 @@ void schedule_full(struct sim *sim)
 
 /* ---- Damage ---- */
 
-static void mark_damaged(struct node *node)
+static void mark_damaged(struct node *node, uint64_t durable)
 {
-	node->sim->schedule.damaged |= 1u << node->index;
-	node->sim->schedule.damaged_last[node->index] = node->sim->check.last;
+	struct schedule *schedule = &node->sim->schedule;
+	uint64_t last = node->sim->check.last;
+	schedule->damaged |= 1u << node->index;
+	schedule->damaged_last[node->index] = durable > last ? durable : last;
 }
 
 bool schedule_damaged(const struct node *node)
@@ -70,7 +72,7 @@ struct stores {
 	struct log_disk *disk;
 	unsigned count, wanted;
 	char path[MEMORY_PATH_SIZE];
-	uint64_t end; /* of its durable frames, as its mark says */
+	struct store_mark mark; /* of that one */
 };
 
 static int look_at_store(const char *name, void *arg)
@@ -89,7 +91,7 @@ static int look_at_store(const char *name, void *arg)
 	if (store_read_mark(stores->disk, handle, &cell, &mark) == 0 && mark.position > STORE_FRAMES &&
 	    stores->count++ == stores->wanted) {
 		snprintf(stores->path, sizeof stores->path, "%s", path);
-		stores->end = mark.position;
+		stores->mark = mark;
 	}
 	stores->disk->close(stores->disk, handle);
 	return 0;
@@ -107,8 +109,8 @@ static bool rot(struct node *node)
 	stores.disk->list(stores.disk, NODE_DATA "/log", look_at_store, &stores);
 	unsigned char bytes[64];
 	size_t size = world_chance(world, 500) ? 1 : sizeof bytes, file_size;
-	size = size < stores.end - STORE_FRAMES ? size : 1;
-	size_t at = world_between(world, STORE_FRAMES, stores.end - size);
+	size = size < stores.mark.position - STORE_FRAMES ? size : 1;
+	size_t at = world_between(world, STORE_FRAMES, stores.mark.position - size);
 	const unsigned char *old = memory_disk_bytes(node->memory, stores.path, &file_size);
 	if (old == NULL || at + size > file_size)
 		return false;
@@ -116,16 +118,15 @@ static bool rot(struct node *node)
 		bytes[i] = old[at + i] ^ (unsigned char)world_between(world, 1, 255);
 	world_trace(world, "%s: %zu bytes of %s change at %zu", node->name, size, stores.path, at);
 	memory_disk_poke(node->memory, stores.path, at, bytes, size);
+	mark_damaged(node, stores.mark.tail.entry);
 	return true;
 }
 
 void schedule_rot(struct sim *sim)
 {
 	struct node *node = any_to_damage(sim);
-	if (node == NULL || !rot(node))
-		return;
-	sim_count(sim, FAULT_ROT);
-	mark_damaged(node);
+	if (node != NULL && rot(node))
+		sim_count(sim, FAULT_ROT);
 }
 
 void schedule_replace(struct sim *sim)
@@ -135,7 +136,7 @@ void schedule_replace(struct sim *sim)
 		return;
 	sim_count(sim, FAULT_REPLACE);
 	node_wipe(node);
-	mark_damaged(node);
+	mark_damaged(node, 0);
 	if (!node->wanted)
 		node_open_later(node, world_between(&sim->world, 1, 4000) * WORLD_MS);
 }

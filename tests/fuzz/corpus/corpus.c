@@ -119,6 +119,7 @@ static void save_frames(void)
 		if (i == 2)
 			copy[88 + 16]++;
 		save("fuzz_log_frame", names[i], i > 0, copy, size);
+		save("fuzz_log_frame", "short", 0, copy, 60);
 		free(copy);
 		log_frame_unref(frame);
 	}
