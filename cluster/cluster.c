@@ -164,7 +164,7 @@ static void finish_stop(struct cluster *cluster)
 
 /* A leader of several takes nothing before an entry of its own term is committed: until then one that an older leader
  * has left behind could still win over what it has answered. */
-static void begin_leading(struct cluster *cluster)
+static void propose_barrier(struct cluster *cluster)
 {
 	struct log_tail tail;
 	log_tail(cluster->log, &tail);
@@ -176,6 +176,11 @@ static void begin_leading(struct cluster *cluster)
 		log_tail(cluster->log, &tail);
 	}
 	cluster->ready_entry = tail.term == cluster->term || cluster_alone(cluster) ? tail.entry : UINT64_MAX;
+}
+
+static void begin_leading(struct cluster *cluster)
+{
+	propose_barrier(cluster);
 	observe_event(OBSERVE_INFO, "leading", OBSERVE_NUMBER("term", cluster->term));
 }
 
@@ -273,6 +278,9 @@ static void check(struct cluster *cluster, uint64_t now_ms)
 	request_expire(cluster, now_ms);
 	if (cluster->failure != 0)
 		return;
+	/* There may be room for it by now. */
+	if (cluster_leads(cluster) && cluster->role == CORE_LEADER && cluster->ready_entry == UINT64_MAX)
+		propose_barrier(cluster);
 	members_look(cluster, now_ms);
 	mend_look(cluster, now_ms);
 	if (now_ms >= cluster->repeat_at) {

@@ -36,36 +36,44 @@ static int load_state(struct cluster *cluster, uint64_t entry, uint64_t *state_e
 	                                (unsigned long long)*state_entry);
 }
 
+/* Damage has been told of, and is no reason to keep the rest from being read: what is behind it is taken for what it is
+ * until it is mended. */
+static void pass_over(struct cluster *cluster, uint64_t entry)
+{
+	cluster->machine_broken = true;
+	cluster->machine.entry = entry;
+	mend_suspect(cluster, entry);
+}
+
+int entries_extend_machine(struct cluster *cluster, uint64_t entry, struct clog_error *err)
+{
+	int rc = 0;
+	while (rc == 0 && cluster->machine.entry < entry) {
+		struct log_frame *frame;
+		uint64_t at = cluster->machine.entry + 1;
+		rc = log_read_frame(cluster->log, at, &frame, err);
+		if (rc == 0) {
+			rc = machine_apply(&cluster->machine, frame);
+			log_frame_unref(frame);
+			if (rc == -EBADMSG && !cluster->machine_broken)
+				return clog_error_set(err, rc, "%s/log: entry %llu is none that can be", cluster->data,
+				                      (unsigned long long)at);
+		}
+		if (rc == -EBADMSG) {
+			pass_over(cluster, at);
+			rc = 0;
+		}
+	}
+	return rc;
+}
+
 int entries_load_machine(struct cluster *cluster, uint64_t entry, struct clog_error *err)
 {
 	uint64_t at;
 	machine_finish(&cluster->machine);
 	cluster->machine_broken = false;
 	int rc = load_state(cluster, entry, &at, err);
-	while (rc == 0 && at < entry) {
-		struct log_frame *frame;
-		rc = log_read_frame(cluster->log, ++at, &frame, err);
-		if (rc == -EBADMSG) {
-			/* Damage has been told of, and is no reason to keep the rest from being read. */
-			cluster->machine_broken = true;
-			cluster->machine.entry = at;
-			mend_suspect(cluster, at);
-			rc = 0;
-			continue;
-		}
-		if (rc != 0)
-			return rc;
-		rc = machine_apply(&cluster->machine, frame);
-		log_frame_unref(frame);
-		if (rc == -EBADMSG && cluster->machine_broken) {
-			cluster->machine.entry = at;
-			rc = 0;
-		}
-		if (rc != 0)
-			clog_error_set(err, rc, "%s/log: entry %llu is none that can be", cluster->data,
-			               (unsigned long long)at);
-	}
-	return rc;
+	return rc == 0 ? entries_extend_machine(cluster, entry, err) : rc;
 }
 
 void entries_state(void *arg, const void **data, size_t *size)
@@ -342,6 +350,12 @@ static void trim(struct cluster *cluster, uint64_t offset)
 	int rc = log_trim(cluster->log, offset, &err);
 	if (rc != 0)
 		observe_event(OBSERVE_WARNING, "trim_failed", OBSERVE_TEXT("error", err.text));
+}
+
+void entries_trim_again(struct cluster *cluster)
+{
+	if (cluster->machine.first_offset > 0)
+		trim(cluster, cluster->machine.first_offset);
 }
 
 void entries_apply(struct cluster *cluster)

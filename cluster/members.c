@@ -33,6 +33,8 @@ static void tell_self(const struct cluster *cluster, const struct log_tail *tail
 	                                                   [CORE_CANDIDATE] = SERVICE_CANDIDATE,
 	                                                   [CORE_LEADER] = SERVICE_LEADER};
 	member->state = cluster->started ? states[core_role(cluster->core)] : SERVICE_FOLLOWER;
+	if (cluster->spare)
+		member->role = SERVICE_SPARE;
 	member->match = log_durable(cluster->log);
 	member->lag = tail->entry - member->match;
 }
@@ -110,12 +112,22 @@ static int propose(struct cluster *cluster, const struct machine_members *member
 	return rc;
 }
 
+/* A leader that would vote no more hands over first, and the next one is asked: with the change in its own log alone it
+ * could neither be elected nor let others be. */
+static int step_aside(struct cluster *cluster)
+{
+	int rc = core_transfer(cluster->core, cluster_now(cluster), 0);
+	return rc == 0 || rc == -EBUSY ? -EHOSTUNREACH : rc;
+}
+
 static int propose_without(struct cluster *cluster, size_t i, uint64_t *entry)
 {
 	struct machine_members members = cluster->machine.members;
 	uint64_t id = members.members[i].id;
 	if (members.members[i].role == SERVICE_VOTER && voters_of(&members) == 1)
 		return -EBUSY;
+	if (id == cluster->identity.id)
+		return step_aside(cluster);
 	members.count--;
 	memmove(&members.members[i], &members.members[i + 1], (members.count - i) * sizeof members.members[0]);
 	int rc = propose(cluster, &members, entry);
@@ -186,6 +198,8 @@ static int set_role(struct cluster *cluster, size_t i, enum service_role role, b
 	}
 	if (member->role == SERVICE_VOTER && voters_of(&members) == 1)
 		return -EBUSY;
+	if (member->id == cluster->identity.id)
+		return step_aside(cluster);
 	if (role == SERVICE_VOTER && voters_of(&members) == CLUSTER_VOTERS_MAX)
 		return -ENOSPC;
 	/* A spare has no log: it becomes a standby first, and then a voter once it has caught up. */

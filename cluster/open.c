@@ -268,13 +268,17 @@ static int open_machine(struct cluster *cluster, struct clog_error *err)
 	log_tail(cluster->log, &tail);
 	int rc = check_log(cluster, err);
 	if (rc == 0)
-		rc = entries_load_machine(cluster, tail.entry, err);
+		rc = entries_load_steps(cluster, err);
+	if (rc == 0)
+		rc = entries_load_machine(cluster, cluster->applied.entry, err);
+	if (rc == 0) {
+		entries_trim_again(cluster);
+		rc = entries_extend_machine(cluster, tail.entry, err);
+	}
 	if (rc == 0 && tail.entry > 0 && cluster->machine.members.count == 0)
 		rc = clog_error_set(err, -EBADMSG, "%s/log: corrupt: it has no configuration", cluster->data);
 	if (rc == 0)
 		rc = check_membership(cluster, err);
-	if (rc == 0)
-		rc = entries_load_steps(cluster, err);
 	return rc == 0 ? load_time(cluster, err) : rc;
 }
 

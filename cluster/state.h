@@ -221,6 +221,10 @@ bool cluster_alone(const struct cluster *cluster);
 
 /* Makes the machine anew, as it is after an entry. Blocks. */
 int entries_load_machine(struct cluster *cluster, uint64_t entry, struct clog_error *err);
+/* Takes the machine on to an entry. Blocks. */
+int entries_extend_machine(struct cluster *cluster, uint64_t entry, struct clog_error *err);
+/* What a trim has hidden is hidden again; the machine stands at what is applied. */
+void entries_trim_again(struct cluster *cluster);
 /* Finds out what is committed as far as the log itself tells. Blocks. */
 int entries_load_steps(struct cluster *cluster, struct clog_error *err);
 /* The log's state_cb. */

@@ -17,6 +17,12 @@ const struct mutant mutants[] = {
 	{.name = "no_shim_6", .what = "denials do not tell the term", .shims_off = SHIM_6, .bound = 3000},
 	{.name = "no_shim_7", .what = "votes count for who is no candidate", .shims_off = SHIM_7, .bound = 3000},
 	{.name = "no_shim_8", .what = "messages come in any order", .shims_off = SHIM_8, .bound = 3000},
+	{.name = "no_shim_9", .what = "an only voter leads in an old term", .shims_off = SHIM_9, .bound = 300},
+	{.name = "no_shim_10", .what = "who is no voter never forgets its leader", .shims_off = SHIM_10, .bound = 3000},
+	{.name = "no_shim_11",
+         .what = "who does not know yet that it votes does not",
+         .shims_off = SHIM_11,
+         .bound = 3000},
 };
 const size_t mutant_count = sizeof mutants / sizeof mutants[0];
 
