@@ -364,7 +364,8 @@ static void chore_done(struct cluster *cluster, struct log_job *job)
 	if (cluster->machine_broken && cluster->mend.suspect == 0 && log_damage(cluster->log, &damage) == 0) {
 		struct log_tail tail;
 		log_tail(cluster->log, &tail);
-		cluster_check(cluster, entries_load_machine(cluster, tail.entry, &err), err.text);
+		if (cluster_check(cluster, entries_fill_states(cluster, &err), err.text) == 0)
+			cluster_check(cluster, entries_load_machine(cluster, tail.entry, &err), err.text);
 	}
 	rc = cluster->failure == 0 ? entries_trimmed(cluster) : 0;
 	if (rc != 0)

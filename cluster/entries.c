@@ -76,6 +76,23 @@ int entries_load_machine(struct cluster *cluster, uint64_t entry, struct clog_er
 	return rc == 0 ? entries_extend_machine(cluster, entry, err) : rc;
 }
 
+int entries_fill_states(struct cluster *cluster, struct clog_error *err)
+{
+	uint64_t entry = log_stateless(cluster->log);
+	int rc = 0;
+	while (rc == 0 && entry != 0) {
+		rc = entries_load_machine(cluster, entry, err);
+		/* What damage keeps from being known is found out when it is mended. */
+		if (rc != 0 || cluster->machine_broken)
+			return rc;
+		size_t size = machine_encode(&cluster->machine, cluster->machine_code);
+		rc = log_set_state(cluster->log, entry, cluster->machine_code, size);
+		entry = log_stateless(cluster->log);
+	}
+	return rc == 0 ? 0 : clog_error_set(err, rc, "%s/log: the state at entry %llu cannot be kept", cluster->data,
+	                                    (unsigned long long)entry);
+}
+
 void entries_state(void *arg, const void **data, size_t *size)
 {
 	struct cluster *cluster = arg;
@@ -293,6 +310,7 @@ int entries_propose(struct cluster *cluster, enum log_type type, const void *dat
 		return rc;
 	/* What the disk has no room for is refused before it becomes an entry. */
 	if (log_room(cluster->log, log_frame_size(frame)) == -ENOSPC) {
+		log_chore_retry(cluster->log);
 		log_frame_unref(frame);
 		return -ENOSPC;
 	}

@@ -270,6 +270,8 @@ static int open_machine(struct cluster *cluster, struct clog_error *err)
 	if (rc == 0)
 		rc = entries_load_steps(cluster, err);
 	if (rc == 0)
+		rc = entries_fill_states(cluster, err);
+	if (rc == 0)
 		rc = entries_load_machine(cluster, cluster->applied.entry, err);
 	if (rc == 0) {
 		entries_trim_again(cluster);

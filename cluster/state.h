@@ -223,6 +223,9 @@ bool cluster_alone(const struct cluster *cluster);
 int entries_load_machine(struct cluster *cluster, uint64_t entry, struct clog_error *err);
 /* Takes the machine on to an entry. Blocks. */
 int entries_extend_machine(struct cluster *cluster, uint64_t entry, struct clog_error *err);
+/* Gives the log the states that it lost: full segments without one could not be trimmed. Leaves the machine at some
+ * entry. Blocks. */
+int entries_fill_states(struct cluster *cluster, struct clog_error *err);
 /* What a trim has hidden is hidden again; the machine stands at what is applied. */
 void entries_trim_again(struct cluster *cluster);
 /* Finds out what is committed as far as the log itself tells. Blocks. */

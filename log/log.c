@@ -147,6 +147,43 @@ static int take_state(struct log *log, struct log_segment *segment)
 	free(segment->state);
 	segment->state = copy;
 	segment->state_size = (uint32_t)size;
+	segment->has_state = size > 0;
+	return 0;
+}
+
+uint64_t log_stateless(const struct log *log)
+{
+	for (size_t i = 0; i + 1 < log->segment_count; i++)
+		if (!log->segments[i]->has_state)
+			return log->segments[i]->end.entry;
+	return 0;
+}
+
+int log_set_state(struct log *log, uint64_t entry, const void *data, size_t size)
+{
+	size_t i = 0;
+	while (i + 1 < log->segment_count && log->segments[i]->end.entry != entry)
+		i++;
+	struct log_segment *segment = i + 1 < log->segment_count ? log->segments[i] : NULL;
+	if (segment == NULL || segment->has_state || size == 0 || size > LOG_STATE_SIZE_MAX)
+		return -EINVAL;
+	segment->pins++;
+	int rc = segment->sealed ? log_load_index(log, segment) : 0;
+	segment->pins--;
+	void *copy = rc == 0 ? malloc(size) : NULL;
+	if (copy == NULL)
+		return rc == 0 ? -ENOMEM : rc;
+	memcpy(copy, data, size);
+	free(segment->state);
+	segment->state = copy;
+	segment->state_size = (uint32_t)size;
+	segment->has_state = true;
+	/* Its index is written again, with the state. */
+	if (segment->sealed && !log->read_only) {
+		segment->sealed = false;
+		log->unsealed_count++;
+		log->chore_failed = false;
+	}
 	return 0;
 }
 

@@ -331,6 +331,13 @@ size_t log_terms(const struct log *log, const struct log_term **terms);
  * caller's to free. -ENOENT when there is none, -ENOMEM, or the disk's error. May block. */
 int log_state(struct log *log, uint64_t entry, uint64_t *state_entry, void **data, size_t *size);
 
+/* The last entry of the first full segment whose state is not known: it was full when the log was closed, or its footer
+ * was lost. 0 when there is none. Such a segment is not trimmed in a log that has a state_cb. */
+uint64_t log_stateless(const struct log *log);
+/* Gives the state at the end of such a segment: it goes into its footer with the next chores. -EINVAL when there is no
+ * such segment, -ENOMEM, or the disk's error. May block. */
+int log_set_state(struct log *log, uint64_t entry, const void *data, size_t size);
+
 /* A stretch of a store that is damaged: what it held cannot be read. */
 struct log_damage {
 	uint64_t segment;                   /* the first entry of the segment: the store's name */

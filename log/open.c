@@ -184,6 +184,7 @@ static int take_footer(struct log *log, struct log_segment *segment, const struc
 	}
 	segment->position = footer->position;
 	segment->sealed = true;
+	segment->has_state = footer->state_size > 0;
 	index_destroy(segment->index);
 	segment->index = NULL;
 	return 0;

@@ -22,6 +22,7 @@ struct log_segment {
 	bool gone;               /* not in the log any more: freed with its last pin */
 	void *state;             /* of the log's user at its end; NULL: not known, or in the footer */
 	uint32_t state_size;
+	bool has_state; /* the state at its end is known, here or in the footer */
 	uint64_t used; /* when it was last read, in reads of the log */
 };
 

@@ -65,7 +65,9 @@ static bool is_trimmed(const struct log *log, const struct log_segment *segment)
 int job_plan_trim(struct log *log, struct log_job **job)
 {
 	struct log_segment *first = log->segment_count > 1 ? log->segments[0] : NULL;
-	bool goes = first != NULL && first->sealed && is_trimmed(log, first);
+	/* The state at its end is what the log then begins with. */
+	bool known = first != NULL && (first->has_state || log->state_cb == NULL);
+	bool goes = known && first->sealed && is_trimmed(log, first);
 	if (!goes && log->first_offset == log->kept_first_offset)
 		return 0;
 	struct log_job *made = job_create(log, JOB_TRIM);

@@ -77,6 +77,7 @@ static void cut_segment(struct log *log, struct log_segment *segment, const stru
 	segment->sealed = false;
 	free(segment->state);
 	segment->state = NULL;
+	segment->has_state = false;
 	log_forget_entries(log, tail->entry);
 	memset(log->headers, 0, sizeof log->headers);
 	log->cuts++;

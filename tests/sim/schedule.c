@@ -337,6 +337,8 @@ void schedule_start(struct sim *sim)
 	node_open(&sim->nodes[0]);
 	for (unsigned i = 1; i < sim->node_count; i++) {
 		bool late = world_chance(world, 400) && happens(sim, FAULT_JOIN);
+		if (late)
+			sim_count(sim, FAULT_JOIN);
 		node_open_later(&sim->nodes[i], world_between(world, 0, late ? schedule->end_us : 2 * WORLD_SECOND));
 	}
 	world_after(world, world_between(world, 0, 8 * WORLD_SECOND), fire_trouble, sim, 0);
