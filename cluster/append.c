@@ -419,7 +419,8 @@ void append_apply(struct cluster *cluster, struct batch_list *done)
 static void answer(struct cluster *cluster, struct batch *batch, int status)
 {
 	uint64_t now_ns = cluster->host->time_ns(cluster->host);
-	if (batch->origin != 0) {
+	/* One that fails has nothing to say of another's batch: an earlier leader may have appended it. */
+	if (batch->origin != 0 && cluster->failure == 0) {
 		const struct message_result result = {
 			.number = batch->number, .status = status, .value = batch->first_offset, .entry = batch->entry};
 		request_answer(cluster, batch->origin, &result);

@@ -167,9 +167,10 @@ static void gather_pending(struct cluster *cluster, struct peer *peer, uint64_t 
 		if (piece->count == 0) {
 			piece->data = bytes;
 		} else {
+			bool gathered = piece->data == peer->bytes;
 			if (!reserve_bytes(peer, piece->size + size))
 				return;
-			if (piece->data != peer->bytes)
+			if (!gathered)
 				memcpy(peer->bytes, piece->data, piece->size);
 			piece->data = peer->bytes;
 			memcpy(peer->bytes + piece->size, bytes, size);
@@ -345,10 +346,32 @@ static void send_base(struct cluster *cluster, struct peer *peer)
 	take_first(peer);
 }
 
+static bool votes_in(const struct machine_members *members, uint64_t id)
+{
+	for (size_t i = 0; i < members->count; i++)
+		if (members->members[i].id == id)
+			return members->members[i].role == SERVICE_VOTER;
+	return false;
+}
+
+/* A voter that is to vote no more gets the entry that says so once it is committed. With it in its log, and its leader
+ * gone, it could neither be elected nor elect another one, whose log is shorter. */
+static void withhold(const struct cluster *cluster, const struct peer *peer, struct message *append)
+{
+	const struct machine *machine = &cluster->machine;
+	uint64_t change = machine->members.entry;
+	if (change <= cluster->commit || append->append.entry + append->append.count < change ||
+	    !votes_in(&machine->before, peer->id) || votes_in(&machine->members, peer->id))
+		return;
+	append->append.count = append->append.entry + 1 < change ? (uint32_t)(change - 1 - append->append.entry) : 0;
+}
+
 /* Sends the first message. Returns false when it must wait. */
 static bool send_first(struct cluster *cluster, struct peer *peer)
 {
 	struct message *message = &peer->first->message;
+	if (message->type == MESSAGE_APPEND && message->append.count > 0)
+		withhold(cluster, peer, message);
 	bool frames = (message->type == MESSAGE_APPEND && message->append.count > 0) ||
 	              (message->type == MESSAGE_FETCH_RESULT && message->fetch.last_entry > 0);
 	bool raft = message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL;

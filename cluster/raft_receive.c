@@ -215,9 +215,11 @@ static int receive_append(struct core *core, uint64_t now_ms, const struct messa
 {
 	struct message piece = *append;
 	uint32_t clipped = shim_clip(&piece, core->raft.trail.offset, core->raft.trail.snapshot.term);
+	int rc;
+	if (count == 0)
+		return receive_piece(core, now_ms, &piece, NULL, 0);
 	frames += clipped;
 	count -= clipped;
-	int rc;
 	do {
 		size_t n = shim_split(frames, count);
 		rc = receive_piece(core, now_ms, &piece, frames, n);

@@ -23,7 +23,7 @@ struct log_segment {
 	void *state;             /* of the log's user at its end; NULL: not known, or in the footer */
 	uint32_t state_size;
 	bool has_state; /* the state at its end is known, here or in the footer */
-	uint64_t used; /* when it was last read, in reads of the log */
+	uint64_t used;  /* when it was last read, in reads of the log */
 };
 
 /* Creates one that follows base; nothing touches the disk. NULL without memory. */

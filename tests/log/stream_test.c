@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/disk/memory.h"
+#include "tests/log/checksum.h"
 #include "tests/log/damage.h"
 #include "tests/log/script.h"
 
@@ -165,6 +166,23 @@ static void damage_past_a_megabyte_is_found_at_its_place(void **state)
 	expect_stream(record->position + record->size, LOG_READ_SIZE_MAX);
 }
 
+/* An item whose size leads into the next frame, its checksum that of the bytes there. The checksum of the first record of
+ * all is bound to offset 0, which changes nothing. */
+static void a_record_that_leads_out_of_its_frame_is_damaged(void **state)
+{
+	const uint32_t size = 30, forged = 60;
+	size_t store_size;
+	append_sizes(&size, 1);
+	append_sizes(&size, 1);
+	size_t place = damage_find(disk, FIRST_STORE, model.stream, size, 0);
+	uint32_t crc = checksum_crc32c(memory_disk_bytes(disk, FIRST_STORE, &store_size) + place, forged);
+	memory_disk_poke(disk, FIRST_STORE, place - 8, &forged, sizeof forged);
+	memory_disk_poke(disk, FIRST_STORE, place - 4, &crc, sizeof crc);
+	assert_int_equal(read_stream(0, 1000), -EBADMSG);
+	assert_int_equal(read_stream(5, 1000), -EBADMSG);
+	expect_stream(size, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +190,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_short_answer_takes_a_short_buffer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_record_among_many_ends_the_answer_before_it, set_up,
 	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_record_that_leads_out_of_its_frame_is_damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damage_past_a_megabyte_is_found_at_its_place, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,10 +103,12 @@ static void trim(struct stage *stage, uint64_t offset)
 		fail_msg("log_trim: %s", err.text);
 }
 
-/* The offset of the first record of a segment and, with more, some further on. */
+/* The offset of the first record of a segment and, with more, some further on; at most the next one, for the last
+ * segment may have few. */
 static uint64_t offset_in(const struct stage *stage, unsigned segment, unsigned more)
 {
-	return model_next_offset(&stage->scene.model, stage->scene.first[segment] - 1) + more;
+	uint64_t offset = model_next_offset(&stage->scene.model, stage->scene.first[segment] - 1) + more;
+	return offset < stage->scene.model.record_count ? offset : stage->scene.model.record_count;
 }
 
 static int ask(struct log *log, enum log_read_kind kind, uint64_t where)
