@@ -75,6 +75,14 @@ size_t member_index(const struct cluster *cluster, uint64_t id)
 	return i;
 }
 
+static bool is_in(const struct machine_members *members, uint64_t id)
+{
+	for (size_t i = 0; i < members->count; i++)
+		if (members->members[i].id == id)
+			return true;
+	return false;
+}
+
 static size_t voters_of(const struct machine_members *members)
 {
 	size_t voters = 0;
@@ -360,9 +368,9 @@ void members_look(struct cluster *cluster, uint64_t now_ms)
 	join(cluster, now_ms);
 	if (cluster_leads(cluster))
 		promote(cluster);
-	/* Its own log may say that it is gone. */
-	if (members->count > 0 && members->entry <= cluster->applied.entry &&
-	    member_index(cluster, cluster->identity.id) == members->count)
+	/* Its own log may say that it is gone. A new member's log goes by many a configuration that it is not in yet. */
+	if (members->entry <= cluster->applied.entry && is_in(&cluster->machine.before, cluster->identity.id) &&
+	    !is_in(members, cluster->identity.id))
 		leave(cluster);
 }
 

@@ -156,8 +156,9 @@ void receive_held(struct cluster *cluster)
 static void receive_raft(struct cluster *cluster, const struct message *message)
 {
 	struct frames none = {0};
+	/* Whom a leader sends its log is one of its members. */
 	if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL)
-		cluster->spare = false;
+		cluster->spare = cluster->removed = false;
 	/* In order: what follows a message that is held is lost. */
 	bool behind = cluster->held.message.type != 0 && cluster->held.message.from == message->from;
 	if (message->type == MESSAGE_APPEND_RESULT) {

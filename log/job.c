@@ -243,7 +243,8 @@ static void end_seal(struct log *log, struct log_job *job)
 	struct log_segment *segment = job->segment;
 	segment->pins--;
 	job->footer.state = NULL;
-	if (job->error.code != 0)
+	/* With a state that was given meanwhile it is sealed once more. */
+	if (job->error.code != 0 || segment->state_size != job->footer.state_size)
 		return;
 	free(segment->state);
 	segment->state = NULL;

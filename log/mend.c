@@ -272,6 +272,8 @@ static int take_mended(struct log *log, struct log_job *job)
 	segment->index = job->index;
 	job->index = NULL;
 	segment->position = segment->index->end;
+	if (job->sealed && segment->sealed)
+		segment->has_state = job->footer.state_size > 0;
 	segment->mends++;
 	log_let_go(log);
 	return 0;

@@ -130,12 +130,13 @@ void job_end_verify(struct log *log, struct log_job *job)
 	if (segment->mends != job->mends)
 		return;
 	/* An index that is damaged is no loss: the one that was just made is sealed in its place. */
-	if (job->index != NULL && segment != log_last_segment(log)) {
+	if (job->index != NULL && segment->sealed && segment != log_last_segment(log)) {
 		index_destroy(segment->index);
 		segment->index = job->index;
 		free(segment->state);
 		segment->state = job->footer.state;
 		segment->state_size = job->footer.state_size;
+		segment->has_state = segment->state_size > 0;
 		job->footer.state = NULL;
 		segment->position = job->index->end;
 		segment->sealed = false;

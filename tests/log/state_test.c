@@ -305,6 +305,54 @@ static void a_log_without_states_has_none(void **state)
 	model_finish(&model);
 }
 
+static void expect_state(struct log *log, uint64_t entry, const char *must)
+{
+	uint64_t state_entry;
+	void *data = NULL;
+	size_t size;
+	assert_int_equal(log_state(log, entry, &state_entry, &data, &size), 0);
+	assert_int_equal(state_entry, entry);
+	assert_int_equal(size, strlen(must));
+	assert_memory_equal(data, must, size);
+	free(data);
+}
+
+/* A state that is given while the segment's index is written without it, or verified, is not lost. */
+static void a_state_given_while_a_job_is_out_is_kept(void **state)
+{
+	for (unsigned verify = 0; verify < 2; verify++) {
+		struct stage stage = {.memory = memory_disk_create()};
+		struct log_job *job;
+		uint64_t next;
+		dice_init(&stage.dice, seed);
+		stage.log = script_open(memory_disk_door(stage.memory));
+		fill(&stage, 2);
+		uint64_t entry = log_stateless(stage.log);
+		assert_true(entry > 0);
+		if (verify) {
+			script_chores(stage.log);
+			damage_flip(stage.memory, "log/00000000000000000001.index", 3);
+			assert_int_equal(log_verify_begin(stage.log, 1, &job, &next), 0);
+			log_job_run(job);
+		} else {
+			assert_int_equal(log_chore_begin(stage.log, &job), 0);
+		}
+		assert_int_equal(log_set_state(stage.log, entry, "late", 4), 0);
+		if (!verify)
+			log_job_run(job);
+		assert_int_equal(log_job_end(stage.log, job, NULL), 0);
+		script_chores(stage.log);
+		assert_int_equal(log_stateless(stage.log), 0);
+		for (unsigned again = 0; again < 2; again++) {
+			expect_state(stage.log, entry, "late");
+			script_expect(&stage.model, stage.log);
+			log_close(stage.log);
+			stage.log = script_open(memory_disk_door(stage.memory));
+		}
+		stage_end(&stage);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +364,7 @@ int main(void)
 		cmocka_unit_test(a_state_outlives_the_index_around_it),
 		cmocka_unit_test(a_state_that_is_damaged_is_passed_over),
 		cmocka_unit_test(a_log_without_states_has_none),
+		cmocka_unit_test(a_state_given_while_a_job_is_out_is_kept),
 	};
 	seed = dice_seed("state");
 	return cmocka_run_group_tests(tests, NULL, NULL);
