@@ -199,8 +199,8 @@ static double copy(uint64_t size)
 {
 	static char *from, *to;
 	if (from == NULL) {
-		from = malloc(SCAN_BYTES);
-		to = malloc(LOG_READ_SIZE_MAX);
+		from = aligned_alloc(4096, SCAN_BYTES);
+		to = aligned_alloc(4096, LOG_READ_SIZE_MAX);
 		check(from == NULL || to == NULL, "memory");
 		memset(from, 1, SCAN_BYTES);
 		memset(to, 1, LOG_READ_SIZE_MAX);

@@ -196,6 +196,11 @@ static int transfer(struct cluster *cluster, uint64_t id, uint64_t *entry)
 	return 0;
 }
 
+static bool has_caught_up(const struct cluster *cluster, uint64_t id)
+{
+	return peer_heard(cluster, id) && core_match(cluster->core, id) >= cluster->commit;
+}
+
 static int set_role(struct cluster *cluster, size_t i, enum service_role role, bool pinned, uint64_t *entry)
 {
 	struct machine_members members = cluster->machine.members;
@@ -215,6 +220,10 @@ static int set_role(struct cluster *cluster, size_t i, enum service_role role, b
 		role = SERVICE_STANDBY;
 		pinned = false;
 	}
+	/* One that does not even know that it is a member could not vote, and nobody be elected without it: it is asked for
+	 * again, until it has caught up. */
+	if (role == SERVICE_VOTER && !has_caught_up(cluster, member->id))
+		return -EHOSTUNREACH;
 	member->role = role;
 	member->pinned = pinned && role != SERVICE_VOTER;
 	return propose(cluster, &members, entry);
@@ -252,8 +261,7 @@ static void promote(struct cluster *cluster)
 		return;
 	for (size_t i = 0; i < members->count; i++) {
 		const struct service_member *member = &members->members[i];
-		if (member->role != SERVICE_STANDBY || member->pinned || !peer_heard(cluster, member->id) ||
-		    core_match(cluster->core, member->id) < cluster->commit)
+		if (member->role != SERVICE_STANDBY || member->pinned || !has_caught_up(cluster, member->id))
 			continue;
 		int rc = set_role(cluster, i, SERVICE_VOTER, false, &entry);
 		if (rc == 0)

@@ -54,7 +54,7 @@ static void a_stale_answer_is_good_for_its_term_alone(void **state)
 /* The word has a c for a configuration, and an r for records. */
 static size_t split(const char *word)
 {
-	struct log_frame *frames[8];
+	struct log_frame *frames[8] = {0};
 	size_t count = 0;
 	for (; word[count] != '\0'; count++)
 		frames[count] = core_frame(count + 1, 1, word[count] == 'c' ? LOG_CONFIGURATION : LOG_RECORDS, "v");

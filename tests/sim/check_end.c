@@ -6,6 +6,16 @@
 #include "tests/sim/look.h"
 #include "tests/sim/sim.h"
 
+/* Whether what one has lost can be had from another. */
+static bool others_have_it(const struct sim *sim)
+{
+	const struct machine_members *members = &sim->check.machine.members;
+	size_t logs = 0;
+	for (size_t i = 0; i < members->count; i++)
+		logs += members->members[i].role != SERVICE_SPARE;
+	return logs > 1;
+}
+
 static bool member_settled(struct sim *sim, const struct service_member *member, const char **why)
 {
 	struct node *node = check_find(sim, member->id);
@@ -15,7 +25,10 @@ static bool member_settled(struct sim *sim, const struct service_member *member,
 	if (node == NULL || !node_up(node))
 		return false;
 	if (member->role == SERVICE_SPARE)
-		return true;
+		*why = "damage is not mended";
+	if (others_have_it(sim) && look_damaged(node->cluster))
+		return false;
+	return true;
 	log_tail(look_log(node->cluster), &tail);
 	*why = "a member has not all that is committed, or more";
 	if (tail.entry != sim->check.last || look_commit(node->cluster) != sim->check.last)

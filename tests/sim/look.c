@@ -29,6 +29,12 @@ const struct machine *look_machine(const struct cluster *cluster)
 	return &cluster->machine;
 }
 
+bool look_damaged(const struct cluster *cluster)
+{
+	const struct log_damage *damage;
+	return cluster->machine_broken || cluster->mend.suspect != 0 || log_damage(cluster->log, &damage) > 0;
+}
+
 void look_queue(const struct cluster *cluster, uint64_t *count, uint64_t *size)
 {
 	*count = cluster->queue_count;

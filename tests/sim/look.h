@@ -17,6 +17,8 @@ uint64_t look_term(const struct cluster *cluster);
 uint64_t look_commit(const struct cluster *cluster);
 /* Its machine, which stands at the log's end. */
 const struct machine *look_machine(const struct cluster *cluster);
+/* Whether it has lost something, or may have. */
+bool look_damaged(const struct cluster *cluster);
 /* What it keeps of appends that are not answered yet. */
 void look_queue(const struct cluster *cluster, uint64_t *count, uint64_t *size);
 /* Has it fail, as by its disk: every append is answered, and it may be closed once nothing is out. */

@@ -16,6 +16,14 @@ static void probe(struct sim *sim)
 			client_append(&sim->nodes[i], SERVICE_ANYWHERE);
 }
 
+static void trace_members(struct sim *sim, const struct node *node)
+{
+	const struct machine_members *members = &look_machine(node->cluster)->members;
+	for (size_t i = 0; i < members->count; i++)
+		world_trace(&sim->world, "  by entry %" PRIu64 " of its log %" PRIx64 " is a %s", members->entry,
+		            members->members[i].id, service_role_name(members->members[i].role));
+}
+
 /* For who replays: where each member stands. */
 static void trace_all(struct sim *sim)
 {
@@ -39,6 +47,7 @@ static void trace_all(struct sim *sim)
 		            node->name, node->id, look_term(node->cluster), look_leads(node->cluster) ? ", leads" : "",
 		            tail.entry, tail.term, log_durable(look_log(node->cluster)), look_commit(node->cluster),
 		            node->next_offset);
+		trace_members(sim, node);
 	}
 }
 
