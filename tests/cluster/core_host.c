@@ -16,34 +16,25 @@
 /* ---- libraft's memory ---- */
 
 static long blocks;
-static unsigned hosts, countdown;
-static bool failed;
-
-static bool fails(void)
-{
-	if (countdown == 0 || --countdown > 0)
-		return false;
-	failed = true;
-	return true;
-}
+static unsigned hosts;
 
 static void *count_malloc(void *data, size_t size)
 {
-	void *block = fails() ? NULL : malloc(size);
+	void *block = malloc(size);
 	blocks += block != NULL;
 	return block;
 }
 
 static void *count_calloc(void *data, size_t count, size_t size)
 {
-	void *block = fails() ? NULL : calloc(count, size);
+	void *block = calloc(count, size);
 	blocks += block != NULL;
 	return block;
 }
 
 static void *count_realloc(void *data, void *old, size_t size)
 {
-	void *block = fails() ? NULL : realloc(old, size);
+	void *block = realloc(old, size);
 	blocks += old == NULL && block != NULL;
 	return block;
 }
@@ -56,17 +47,6 @@ static void count_free(void *data, void *block)
 
 static struct raft_heap heap = {
 	.malloc = count_malloc, .calloc = count_calloc, .realloc = count_realloc, .free = count_free};
-
-void core_heap_fail(unsigned nth)
-{
-	countdown = nth;
-	failed = false;
-}
-
-bool core_heap_failed(void)
-{
-	return failed;
-}
 
 /* ---- Members and frames ---- */
 
@@ -164,7 +144,7 @@ static int on_barrier(void *arg, uint64_t entry)
 	note(host, 'b');
 	host->barriers++;
 	host->barrier = entry;
-	if (host->barrier_rc != 0)
+	if (host->barrier_rc != 0 || host->spare_memory)
 		return host->barrier_rc;
 	assert_int_equal(entry, host->last_entry + 1);
 	struct log_frame *frame = core_frame(entry, core_term(host->core), LOG_BARRIER, NULL);

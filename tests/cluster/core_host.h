@@ -33,6 +33,7 @@ struct core_host {
 	size_t accepted_count;
 	struct core_sent sent[CORE_SENT_MAX];
 	int vote_rc, accept_rc, barrier_rc, install_rc; /* what they answer */
+	bool spare_memory; /* nothing is allocated here: a barrier is counted, and not kept */
 };
 
 /* Members from a word: the nth letter is the role of the member with the id n, v(oter), b(y, a standby) or s(pare); with
@@ -78,10 +79,5 @@ struct message core_append_result(uint64_t from, uint64_t term, uint64_t rejecte
 struct message core_install(uint64_t from, uint64_t term, uint64_t entry, uint64_t entry_term);
 struct message core_vote(uint64_t from, uint64_t term, uint64_t last_entry, uint64_t last_term, bool pre);
 struct message core_vote_result(uint64_t from, uint64_t term, bool pre, bool granted);
-
-/* Makes the nth allocation of libraft alone fail, from 1; 0: none does. What the rest allocates is not counted. */
-void core_heap_fail(unsigned nth);
-/* Whether one has failed since. */
-bool core_heap_failed(void);
 
 #endif

@@ -91,7 +91,8 @@ static void same_machine(struct node *node)
 {
 	struct sim *sim = node->sim;
 	const struct machine *machine = look_machine(node->cluster);
-	if (machine == NULL)
+	/* One that is about to join, or proposes something just now, stands elsewhere. */
+	if (machine->entry != sim->check.machine.entry)
 		return;
 	unsigned char *images = world_allocate(NULL, 2 * (size_t)MACHINE_SIZE_MAX);
 	size_t ours = machine_encode(&sim->check.machine, images);
