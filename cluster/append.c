@@ -184,7 +184,7 @@ static bool decide(struct cluster *cluster, struct batch *batch, uint64_t next_o
 	struct machine_result result;
 	struct log_tail tail;
 	log_tail(cluster->log, &tail);
-	if (batch->session != 0) {
+	if (batch->session != 0 && !MUTANT(RETRY_IS_NEW)) {
 		switch (machine_find(&cluster->machine, batch->session, batch->sequence, log_frame_count(batch->frame),
 		                     &result)) {
 		case MACHINE_NEW:
@@ -252,6 +252,7 @@ static void gather(struct cluster *cluster, struct gathering *gathering)
 			continue;
 		}
 		uint64_t next_offset = tail.next_offset + gathering->count;
+		uint64_t compared = MUTANT(CONDITION_OF_COMMITTED) ? cluster->applied.next_offset : next_offset;
 		/* Its offset is taken by a record that is only being gathered: that one must be an entry first. */
 		if (batch->expected >= tail.next_offset && batch->expected < next_offset)
 			return;
@@ -262,7 +263,7 @@ static void gather(struct cluster *cluster, struct gathering *gathering)
 			append_settle(cluster, batch, -EINVAL, 0, 0);
 			continue;
 		}
-		if (decide(cluster, batch, next_offset))
+		if (decide(cluster, batch, compared))
 			continue;
 		gathering->count += log_frame_count(batch->frame);
 		gathering->data_size += log_frame_data_size(batch->frame);
@@ -398,7 +399,8 @@ void append_apply(struct cluster *cluster, struct batch_list *done)
 	struct batch_list left;
 	list_init(done);
 	list_init(&left);
-	while (cluster->proposed.first != NULL && cluster->proposed.first->entry <= cluster->applied.entry) {
+	while (cluster->proposed.first != NULL &&
+	       (cluster->proposed.first->entry <= cluster->applied.entry || MUTANT(ANSWERED_EARLY))) {
 		struct batch *batch = list_take(&cluster->proposed);
 		observe_add(OBSERVE_APPENDED_RECORDS, log_frame_count(batch->frame));
 		observe_add(OBSERVE_APPENDED_BYTES, log_frame_data_size(batch->frame));
@@ -408,7 +410,7 @@ void append_apply(struct cluster *cluster, struct batch_list *done)
 	while (cluster->settled.first != NULL) {
 		struct batch *batch = list_take(&cluster->settled);
 		/* A spare has no log to wait for. */
-		bool ready = batch->entry <= cluster->applied.entry || cluster->spare;
+		bool ready = batch->entry <= cluster->applied.entry || cluster->spare || MUTANT(SETTLED_EARLY);
 		if (ready)
 			leave_queue(cluster, batch);
 		list_add(ready ? done : &left, batch);
@@ -477,7 +479,7 @@ static void unsettle(struct cluster *cluster, struct batch_list *again)
 	list_init(&undecided);
 	while (cluster->settled.first != NULL) {
 		struct batch *batch = list_take(&cluster->settled);
-		list_add(batch->entry > cluster->commit ? &undecided : &left, batch);
+		list_add(batch->entry > cluster->commit && !MUTANT(DECISION_KEPT) ? &undecided : &left, batch);
 	}
 	list_prepend(&cluster->settled, &left);
 	sort_out(cluster, &undecided, again);
@@ -504,7 +506,7 @@ static void expire(struct cluster *cluster, struct batch_list *list, uint64_t no
 			list_add(&left, batch);
 			continue;
 		}
-		batch->status = batch->sent ? -ETIMEDOUT : -EHOSTUNREACH;
+		batch->status = batch->sent && !MUTANT(SENT_IS_REFUSED) ? -ETIMEDOUT : -EHOSTUNREACH;
 		leave_queue(cluster, batch);
 		list_add(done, batch);
 	}

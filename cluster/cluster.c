@@ -12,7 +12,7 @@ static int on_vote(void *arg, uint64_t term, uint64_t vote)
 	struct cluster *cluster = arg;
 	cluster->vote.term = term;
 	cluster->vote.vote = vote;
-	return vote_save(&cluster->vote, cluster->host->disk, cluster->data, NULL);
+	return MUTANT(VOTE_NOT_SAVED) ? 0 : vote_save(&cluster->vote, cluster->host->disk, cluster->data, NULL);
 }
 
 static void on_commit(void *arg, uint64_t entry)
@@ -116,6 +116,9 @@ static void start_write(struct cluster *cluster, bool idle)
 	if (rc == 0 && job != NULL) {
 		cluster->write_out = true;
 		cluster->host->run_write(cluster->host, job);
+		if (MUTANT(LEADER_COUNTS_EARLY) ? cluster_leads(cluster)
+		                                : MUTANT(FOLLOWER_ANSWERS_EARLY) && !cluster_leads(cluster))
+			core_persisted(cluster->core, cluster_now(cluster), cluster->machine.entry);
 	}
 }
 
@@ -168,7 +171,7 @@ static void propose_barrier(struct cluster *cluster)
 {
 	struct log_tail tail;
 	log_tail(cluster->log, &tail);
-	if (tail.term != cluster->term && !cluster_alone(cluster)) {
+	if (tail.term != cluster->term && !cluster_alone(cluster) && !MUTANT(NO_BARRIER)) {
 		int rc = entries_propose(cluster, LOG_BARRIER, NULL, 0);
 		/* Without room for a barrier there is none for anything else. */
 		if (rc == -ENOMEM || rc == -ENOTRECOVERABLE)
@@ -176,6 +179,8 @@ static void propose_barrier(struct cluster *cluster)
 		log_tail(cluster->log, &tail);
 	}
 	cluster->ready_entry = tail.term == cluster->term || cluster_alone(cluster) ? tail.entry : UINT64_MAX;
+	if (MUTANT(NO_BARRIER))
+		cluster->ready_entry = 0;
 }
 
 static void begin_leading(struct cluster *cluster)
@@ -212,7 +217,8 @@ static void look_at_core(struct cluster *cluster)
 static void look_at_members(struct cluster *cluster)
 {
 	const struct machine_members *members = &cluster->machine.members;
-	if (cluster->told_entry == members->entry || members->entry > cluster->applied.entry)
+	if (cluster->told_entry == members->entry ||
+	    (members->entry > cluster->applied.entry && !MUTANT(REMOVED_EARLY)))
 		return;
 	if (cluster_leads(cluster) || cluster->role == CORE_LEADER)
 		members_settled(cluster);
@@ -299,7 +305,8 @@ void cluster_timeout(struct cluster *cluster)
 	if (!cluster->started || cluster->failure != 0 || cluster->stopped)
 		return;
 	if (now_ms >= core_timeout_at(cluster->core)) {
-		if ((mend_wanted(cluster) || cluster->removed || cluster->spare) && !cluster_leads(cluster))
+		bool damaged = mend_wanted(cluster) && !MUTANT(DAMAGED_STANDS);
+		if ((damaged || cluster->removed || cluster->spare) && !cluster_leads(cluster))
 			core_defer(cluster->core, now_ms);
 		else if (cluster_check(cluster, core_timeout(cluster->core, now_ms), "Raft cannot go on") != 0)
 			return;
@@ -447,7 +454,7 @@ int cluster_start(struct cluster *cluster, struct clog_error *err)
 	int rc = vote_save(&cluster->vote, cluster->host->disk, cluster->data, err);
 	if (rc != 0)
 		return rc;
-	cluster->start = cluster->vote.cell.generation;
+	cluster->start = MUTANT(START_REUSED) ? 1 : cluster->vote.cell.generation;
 	rc = start_core(cluster, err);
 	if (rc != 0)
 		return rc;

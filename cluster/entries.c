@@ -260,6 +260,10 @@ static int cut(struct cluster *cluster, uint64_t first)
 		cluster->host->run_write(cluster->host, job);
 	}
 	cut_steps(cluster, first);
+	if (MUTANT(MACHINE_NOT_CUT)) {
+		cluster->machine.entry = first - 1;
+		return 0;
+	}
 	return entries_load_machine(cluster, first - 1, &err);
 }
 
@@ -347,7 +351,7 @@ int entries_install(void *arg)
 	if (rc != 0)
 		return rc;
 	machine_finish(&cluster->machine);
-	rc = machine_decode(&cluster->machine, message->data, message->size);
+	rc = MUTANT(BASE_ALONE) ? 0 : machine_decode(&cluster->machine, message->data, message->size);
 	cluster->machine_broken = false;
 	cluster->step_first = cluster->step_end = 0;
 	cluster->applied = message->install.base;
@@ -372,7 +376,7 @@ static void trim(struct cluster *cluster, uint64_t offset)
 
 void entries_trim_again(struct cluster *cluster)
 {
-	if (cluster->machine.first_offset > 0)
+	if (cluster->machine.first_offset > 0 && !MUTANT(TRIM_FORGOTTEN))
 		trim(cluster, cluster->machine.first_offset);
 }
 
@@ -380,6 +384,11 @@ void entries_apply(struct cluster *cluster)
 {
 	uint64_t durable = log_durable(cluster->log);
 	uint64_t last = cluster->commit < durable ? cluster->commit : durable;
+	if (MUTANT(READ_UNCOMMITTED))
+		last = cluster->machine.entry;
+	for (size_t i = cluster->step_first; MUTANT(TRIM_EARLY) && i < cluster->step_end; i++)
+		if (cluster->steps[i].trim)
+			trim(cluster, cluster->steps[i].offset);
 	while (cluster->step_first < cluster->step_end && cluster->steps[cluster->step_first].after.entry <= last) {
 		const struct step *step = &cluster->steps[cluster->step_first++];
 		uint64_t time_ns = step->records ? step->after.time_ns : cluster->applied.time_ns;

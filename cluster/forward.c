@@ -111,6 +111,8 @@ void forward_send(struct cluster *cluster)
 void forward_repeat(struct cluster *cluster)
 {
 	struct batch_list again;
+	if (MUTANT(NO_REPEAT))
+		return;
 	list_init(&again);
 	list_prepend(&again, &cluster->sent);
 	list_prepend(&cluster->waiting, &again);
@@ -143,7 +145,7 @@ bool forward_result(struct cluster *cluster, const struct message_result *result
 static bool is_known(const struct batch_list *list, uint64_t origin, const struct message_request *request)
 {
 	for (struct batch *batch = list->first; batch != NULL; batch = batch->next)
-		if (batch->origin == origin && batch->session == request->session &&
+		if (batch->origin == origin && batch->session == request->session && !MUTANT(TAKEN_TWICE) &&
 		    batch->sequence == request->sequence) {
 			/* Sent again: the answer goes to the newer question. */
 			batch->number = request->number;

@@ -2,6 +2,7 @@
  * their entries; then of each session its row and those of its results. */
 #include "cluster/configuration.h"
 #include "cluster/machine.h"
+#include "cluster/mutant.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -234,5 +235,7 @@ int machine_decode(struct machine *machine, const void *data, size_t size)
 		rc = -EBADMSG;
 	if (rc != 0)
 		machine_finish(machine);
+	if (MUTANT(SESSIONS_NOT_KEPT))
+		machine->session_count = 0;
 	return rc;
 }

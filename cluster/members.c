@@ -110,7 +110,7 @@ static int propose(struct cluster *cluster, const struct machine_members *member
 	unsigned char data[CONFIGURATION_SIZE_MAX];
 	struct log_tail tail;
 	/* With each other change libraft would be asked in vain. */
-	if (!core_settled(cluster->core))
+	if (!core_settled(cluster->core) && !MUTANT(TWO_CHANGES))
 		return -EBUSY;
 	log_tail(cluster->log, &tail);
 	size_t size = configuration_encode(members->members, members->count, data);
@@ -134,7 +134,7 @@ static int propose_without(struct cluster *cluster, size_t i, uint64_t *entry)
 	uint64_t id = members.members[i].id;
 	if (members.members[i].role == SERVICE_VOTER && voters_of(&members) == 1)
 		return -EBUSY;
-	if (id == cluster->identity.id)
+	if (id == cluster->identity.id && !MUTANT(NO_STEP_ASIDE))
 		return step_aside(cluster);
 	members.count--;
 	memmove(&members.members[i], &members.members[i + 1], (members.count - i) * sizeof members.members[0]);
@@ -198,7 +198,8 @@ static int transfer(struct cluster *cluster, uint64_t id, uint64_t *entry)
 
 static bool has_caught_up(const struct cluster *cluster, uint64_t id)
 {
-	return peer_heard(cluster, id) && core_match(cluster->core, id) >= cluster->commit;
+	return peer_heard(cluster, id) &&
+	       (core_match(cluster->core, id) >= cluster->commit || MUTANT(PROMOTED_BEHIND));
 }
 
 static int set_role(struct cluster *cluster, size_t i, enum service_role role, bool pinned, uint64_t *entry)
@@ -211,7 +212,7 @@ static int set_role(struct cluster *cluster, size_t i, enum service_role role, b
 	}
 	if (member->role == SERVICE_VOTER && voters_of(&members) == 1)
 		return -EBUSY;
-	if (member->id == cluster->identity.id)
+	if (member->id == cluster->identity.id && !MUTANT(NO_STEP_ASIDE))
 		return step_aside(cluster);
 	if (role == SERVICE_VOTER && voters_of(&members) == CLUSTER_VOTERS_MAX)
 		return -ENOSPC;
@@ -366,7 +367,8 @@ static void leave(struct cluster *cluster)
 void member_removed(struct cluster *cluster, const struct message *message)
 {
 	/* The configuration that this member knows itself in may be newer than the sender's. */
-	if (cluster->machine.members.count > 0 && message->configuration > cluster->machine.members.entry)
+	if (MUTANT(REMOVED_BELIEVED) ||
+	    (cluster->machine.members.count > 0 && message->configuration > cluster->machine.members.entry))
 		leave(cluster);
 }
 

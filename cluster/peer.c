@@ -217,7 +217,7 @@ static void send_piece(struct cluster *cluster, struct peer *peer, const struct 
 	message.size = piece->size;
 	if (message.type == MESSAGE_APPEND) {
 		message.append.count = piece->count;
-		if (message.append.commit > message.append.entry + piece->count)
+		if (message.append.commit > message.append.entry + piece->count && !MUTANT(COMMIT_PAST_PIECE))
 			message.append.commit = message.append.entry + piece->count;
 		whole->append.entry += piece->count;
 		whole->append.entry_term = piece->term;
@@ -360,7 +360,7 @@ static void withhold(const struct cluster *cluster, const struct peer *peer, str
 {
 	const struct machine *machine = &cluster->machine;
 	uint64_t change = machine->members.entry;
-	if (change <= cluster->commit || append->append.entry + append->append.count < change ||
+	if (MUTANT(NO_WITHHOLD) || change <= cluster->commit || append->append.entry + append->append.count < change ||
 	    !votes_in(&machine->before, peer->id) || votes_in(&machine->members, peer->id))
 		return;
 	append->append.count = append->append.entry + 1 < change ? (uint32_t)(change - 1 - append->append.entry) : 0;
@@ -375,7 +375,7 @@ static bool send_first(struct cluster *cluster, struct peer *peer)
 	bool frames = (message->type == MESSAGE_APPEND && message->append.count > 0) ||
 	              (message->type == MESSAGE_FETCH_RESULT && message->fetch.last_entry > 0);
 	bool raft = message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL;
-	if (raft && !is_current(cluster, message)) {
+	if (raft && !is_current(cluster, message) && !MUTANT(OLD_LEADER_SENDS)) {
 		take_first(peer);
 		return true;
 	}

@@ -10,6 +10,9 @@ static_assert(RAFT_VERSION_NUMBER == 2201, "the way libraft is driven here is th
 #define INFLIGHT_ENTRIES_MAX 64u
 /* After this long without an answer to a MESSAGE_INSTALL it is sent again. */
 #define INSTALL_TIMEOUT_MS 10000u
+/* Messages that one step can send: two to each other member, and an answer. */
+#define MESSAGES_MAX (2 * SERVICE_MEMBERS_MAX)
+
 int core_translate(int rv)
 {
 	switch (rv) {
@@ -35,6 +38,13 @@ int core_translate(int rv)
 
 /* ---- Configurations ---- */
 
+/* libraft's own leaves behind what it has freed. */
+static void drop_configuration(struct raft_configuration *configuration)
+{
+	raft_configuration_close(configuration);
+	raft_configuration_init(configuration);
+}
+
 int core_make_configuration(struct raft_configuration *configuration, const struct machine_members *members)
 {
 	static const int roles[] = {
@@ -44,7 +54,7 @@ int core_make_configuration(struct raft_configuration *configuration, const stru
 		const struct service_member *member = &members->members[i];
 		int rv = raft_configuration_add(configuration, member->id, member->name, roles[member->role]);
 		if (rv != 0) {
-			raft_configuration_close(configuration);
+			drop_configuration(configuration);
 			return core_translate(rv);
 		}
 	}
@@ -58,7 +68,7 @@ static int copy_configuration(struct raft_configuration *copy, const struct raft
 		const struct raft_server *server = &from->servers[i];
 		int rv = raft_configuration_add(copy, server->id, server->address, server->role);
 		if (rv != 0) {
-			raft_configuration_close(copy);
+			drop_configuration(copy);
 			return core_translate(rv);
 		}
 	}
@@ -133,7 +143,6 @@ static int take_entries(struct core *core, const struct raft_update *update)
 		raft_free(raft->barrier.batch);
 		return core->ops->barrier(core->arg, first);
 	}
-	core->taken = true;
 	assert(first >= core->first_entry && first - core->first_entry + update->entries.n <= core->frame_count);
 	return core->ops->accept(core->arg, core->frames + (first - core->first_entry), update->entries.n);
 }
@@ -166,7 +175,11 @@ int core_step_once(struct core *core, uint64_t now_ms, struct raft_event *event)
 	event->time = now_ms;
 	event->capacity = 0;
 	int rv = raft_step(&core->raft, event, &update);
-	return rv == 0 ? carry_out(core, &update) : core_translate(rv);
+	if (rv != 0)
+		return core_translate(rv);
+	/* Whatever becomes of the rest: libraft has use for them. */
+	core->taken = core->taken || (update.flags & (RAFT_UPDATE_ENTRIES)) != 0;
+	return carry_out(core, &update);
 }
 
 int core_confirm_configuration(struct core *core, uint64_t now_ms)
@@ -177,17 +190,34 @@ int core_confirm_configuration(struct core *core, uint64_t now_ms)
 	return rc == 0 ? core_step_once(core, now_ms, &event) : rc;
 }
 
-int core_step(struct core *core, uint64_t now_ms, struct raft_event *event)
+int core_confirm_committed(struct core *core, uint64_t now_ms)
 {
-	struct raft *raft = &core->raft;
-	int rc = core_step_once(core, now_ms, event);
+	const struct raft *raft = &core->raft;
+	int rc = 0;
 	while (rc == 0 && raft->configuration_uncommitted_index != 0 &&
 	       raft->configuration_uncommitted_index <= raft_commit_index(raft))
 		rc = core_confirm_configuration(core, now_ms);
 	return rc;
 }
 
+int core_step(struct core *core, uint64_t now_ms, struct raft_event *event)
+{
+	int rc = core_step_once(core, now_ms, event);
+	return rc == 0 ? core_confirm_committed(core, now_ms) : rc;
+}
+
 /* ---- Creating and starting ---- */
+
+/* A message that cannot be sent for want of memory makes libraft forget what it was to send, or free entries twice: it
+ * gets room for all of them from the start. */
+static int make_room_for_messages(struct raft *raft)
+{
+	raft->messages = raft_malloc(MESSAGES_MAX * sizeof *raft->messages);
+	if (raft->messages == NULL)
+		return -ENOMEM;
+	raft->n_messages_cap = MESSAGES_MAX;
+	return 0;
+}
 
 int core_create(struct core **core, const struct core_options *options)
 {
@@ -208,8 +238,12 @@ int core_create(struct core **core, const struct core_options *options)
 	raft_set_install_snapshot_timeout(&made->raft, INSTALL_TIMEOUT_MS);
 	raft_set_max_inflight_entries(&made->raft, INFLIGHT_ENTRIES_MAX);
 	raft_set_pre_vote(&made->raft, true);
-	*core = made;
-	return 0;
+	int rc = make_room_for_messages(&made->raft);
+	if (rc != 0)
+		core_destroy(made);
+	else
+		*core = made;
+	return rc;
 }
 
 void core_destroy(struct core *core)
@@ -253,8 +287,12 @@ static uint64_t expires_at(const struct raft *raft)
 static void forget_leader(struct core *core, uint64_t now_ms)
 {
 	struct raft *raft = &core->raft;
-	if (shim_forgets_leader(raft->state == RAFT_FOLLOWER, now_ms, expires_at(raft)))
-		raft->follower_state.current_leader.id = 0;
+	if (!shim_forgets_leader(raft->state == RAFT_FOLLOWER, now_ms, expires_at(raft)))
+		return;
+	/* By the address libraft knows whether there is one to answer. */
+	raft_free(raft->follower_state.current_leader.address);
+	raft->follower_state.current_leader.address = NULL;
+	raft->follower_state.current_leader.id = 0;
 }
 
 /* S9: libraft makes the only voter leader without a vote, in the term that it has. But that term may have had a leader:
@@ -283,10 +321,21 @@ int core_timeout(struct core *core, uint64_t now_ms)
 
 int core_installed(struct core *core, uint64_t now_ms)
 {
+	struct raft *raft = &core->raft;
+	struct raft_configuration copy;
 	struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
+	int rc = copy_configuration(&copy, &core->installing.configuration);
+	if (rc != 0)
+		return rc;
+	/* libraft would free the members twice if it had no memory to copy them: it is given none, and they are put
+	 * where it would have. */
 	event.persisted_snapshot.metadata = core->installing;
+	raft_configuration_init(&event.persisted_snapshot.metadata.configuration);
 	event.persisted_snapshot.last = true;
-	return core_step(core, now_ms, &event);
+	rc = core_step_once(core, now_ms, &event);
+	raft->configuration = core->installing.configuration;
+	raft->configuration_committed = copy;
+	return rc;
 }
 
 int core_trimmed(struct core *core, uint64_t now_ms, uint64_t entry, uint64_t term,

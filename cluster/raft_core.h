@@ -20,7 +20,7 @@ struct core {
 	struct log_frame *const *frames;
 	size_t frame_count;
 	uint64_t first_entry;                     /* of the frames */
-	bool taken;                               /* some of them became entries */
+	bool taken;                               /* libraft has use for some of them */
 	uint64_t asked_term, term_before;         /* of an APPEND or INSTALL that is received; term_before is 0 else */
 	struct raft_snapshot_metadata installing; /* while a base is */
 };
@@ -32,6 +32,8 @@ int core_make_configuration(struct raft_configuration *configuration, const stru
 /* One step, its decisions carried out; core_step also confirms the configurations that it commits. */
 int core_step_once(struct core *core, uint64_t now_ms, struct raft_event *event);
 int core_step(struct core *core, uint64_t now_ms, struct raft_event *event);
+/* Confirms the configurations that are committed by now. */
+int core_confirm_committed(struct core *core, uint64_t now_ms);
 /* Whether this member votes, and nobody else does. */
 bool core_only_voter(const struct raft *raft);
 /* Tells libraft that the configuration in force is committed. */

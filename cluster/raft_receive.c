@@ -182,6 +182,46 @@ static int make_room_for_configuration(struct core *core, uint64_t now_ms, const
 	return core_confirm_configuration(core, now_ms);
 }
 
+/* ---- Where libraft has no memory ---- */
+
+/* It could not note who leads, which comes before all else, and has not looked at what it was given. */
+static bool had_no_memory_for_leader(const struct raft *raft, int rc)
+{
+	return rc == -ENOMEM && raft->state == RAFT_FOLLOWER && raft->follower_state.current_leader.address == NULL;
+}
+
+/* The first of the frames that is not the entry that is here; 0: there is none. */
+static uint64_t first_conflict(const struct raft *raft, const struct message *piece, struct log_frame *const *frames,
+                               size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct log_header *header = log_frame_header(frames[i]);
+		uint64_t term = term_at(&raft->trail, piece->append.entry + 1 + i);
+		if (term != 0 && term != header->term)
+			return piece->append.entry + 1 + i;
+	}
+	return 0;
+}
+
+/* Gives it the piece's entries. What it has no use for it frees, as long as it looks at them; and a configuration that it
+ * could not undo it leaves freed. */
+static int receive_entries(struct core *core, uint64_t now_ms, const struct message *piece,
+                           struct raft_message *message)
+{
+	struct raft *raft = &core->raft;
+	uint64_t held = raft->configuration_uncommitted_index;
+	uint64_t conflict = first_conflict(raft, piece, core->frames, core->frame_count);
+	void *batch = message->append_entries.entries[0].batch;
+	struct raft_event event = {.type = RAFT_RECEIVE, .receive.message = message};
+	core->taken = false;
+	int rc = core_step_once(core, now_ms, &event);
+	if (core->taken || had_no_memory_for_leader(raft, rc))
+		raft_free(batch);
+	else if (rc == -ENOMEM && conflict != 0 && conflict <= held && raft->configuration_uncommitted_index == held)
+		raft_configuration_init(&raft->configuration);
+	return rc == 0 ? core_confirm_committed(core, now_ms) : rc;
+}
+
 /* Gives libraft a piece of an APPEND that holds a configuration alone, or none. */
 static int receive_piece(struct core *core, uint64_t now_ms, const struct message *piece,
                          struct log_frame *const *frames, size_t count)
@@ -201,11 +241,7 @@ static int receive_piece(struct core *core, uint64_t now_ms, const struct messag
 	message.append_entries.entries = entries.entries;
 	message.append_entries.n_entries = (unsigned)count;
 	remember(core, frames, count, piece->append.entry + 1);
-	core->taken = false;
-	rc = receive(core, now_ms, &message);
-	/* What it has no use for libraft has freed. */
-	if (core->taken)
-		raft_free(entries.batch);
+	rc = receive_entries(core, now_ms, piece, &message);
 	entries_finish(&entries);
 	return rc;
 }
@@ -242,7 +278,12 @@ static int receive_install(struct core *core, uint64_t now_ms, const struct mess
 	decode(install, &message);
 	message.install_snapshot.conf_index = members->entry;
 	int rc = core_make_configuration(&message.install_snapshot.conf, members);
-	return rc == 0 ? receive(core, now_ms, &message) : rc;
+	if (rc != 0)
+		return rc;
+	rc = receive(core, now_ms, &message);
+	if (had_no_memory_for_leader(&core->raft, rc))
+		raft_configuration_close(&message.install_snapshot.conf);
+	return rc;
 }
 
 /* Whether an answer is one that libraft must not see. */

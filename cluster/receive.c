@@ -160,7 +160,8 @@ static void receive_raft(struct cluster *cluster, const struct message *message)
 	if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL)
 		cluster->spare = cluster->removed = false;
 	/* In order: what follows a message that is held is lost. */
-	bool behind = cluster->held.message.type != 0 && cluster->held.message.from == message->from;
+	bool behind = cluster->held.message.type != 0 && cluster->held.message.from == message->from &&
+	              !MUTANT(HELD_OVERTAKEN);
 	if (message->type == MESSAGE_APPEND_RESULT) {
 		struct peer *peer = peer_find(cluster, message->from, false);
 		if (peer != NULL)
@@ -182,6 +183,8 @@ static void receive_raft(struct cluster *cluster, const struct message *message)
 static bool is_alien(const struct cluster *cluster, const struct message *message)
 {
 	uint64_t own = cluster->machine.cluster;
+	if (MUTANT(ALIEN_TAKEN))
+		return false;
 	if (message->type == MESSAGE_JOIN)
 		return message->cluster != 0 && message->cluster != own;
 	return own != 0 && message->cluster != 0 && message->cluster != own;

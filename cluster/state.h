@@ -18,6 +18,7 @@
 #include "cluster/identity.h"
 #include "cluster/machine.h"
 #include "cluster/message.h"
+#include "cluster/mutant.h"
 #include "cluster/raft.h"
 #include "cluster/shim.h"
 #include "error/error.h"

@@ -10,7 +10,4 @@ uint32_t crc32c(const void *data, size_t size);
 /* Continues a checksum: crc32c_more(crc32c(a), b) is that of a and b joined. */
 uint32_t crc32c_more(uint32_t crc, const void *data, size_t size);
 
-/* Copies size bytes and gives their checksum, in one pass where the processor has the instructions. */
-uint32_t crc32c_copy(void *to, const void *from, size_t size);
-
 #endif

@@ -69,7 +69,7 @@ static int list_name(const char *name, void *arg)
 	return 0;
 }
 
-int listing_read(struct listing *listing, struct log_disk *disk, const char *path, struct clog_error *err)
+int log_listing_read(struct listing *listing, struct log_disk *disk, const char *path, struct clog_error *err)
 {
 	*listing = (struct listing){.err = err, .path = path};
 	return disk->list(disk, path, list_name, listing);
@@ -89,7 +89,7 @@ int listing_set(struct listing *listing, uint64_t store, uint64_t index)
 	return 0;
 }
 
-void listing_finish(struct listing *listing)
+void log_listing_finish(struct listing *listing)
 {
 	for (size_t i = 0; i < listing->leftover_count; i++)
 		free(listing->leftovers[i]);

@@ -17,10 +17,10 @@ struct listing {
 	const char *path;
 };
 
-/* Reads the folder's names; listing_finish frees what it holds. -EINVAL for a name that looks like a segment's and is
+/* Reads the folder's names; log_listing_finish frees what it holds. -EINVAL for a name that looks like a segment's and is
  * none (the sentence is in err, which listing keeps), -ENOMEM, or the disk's error. */
-int listing_read(struct listing *listing, struct log_disk *disk, const char *path, struct clog_error *err);
-void listing_finish(struct listing *listing);
+int log_listing_read(struct listing *listing, struct log_disk *disk, const char *path, struct clog_error *err);
+void log_listing_finish(struct listing *listing);
 /* Makes it one of a single store and a single index. -ENOMEM. */
 int listing_set(struct listing *listing, uint64_t store, uint64_t index);
 

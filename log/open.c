@@ -351,7 +351,7 @@ static int open_folder(struct log *log, struct clog_error *err)
 	int rc = log->read_only ? 0 : log->disk->make_folder(log->disk, log->path);
 	if (rc != 0)
 		return failed(err, log->path, rc);
-	rc = listing_read(&listing, log->disk, log->path, err);
+	rc = log_listing_read(&listing, log->disk, log->path, err);
 	if (rc != 0 && rc != -EINVAL)
 		failed(err, log->path, rc);
 	if (rc == 0 && !log->read_only)
@@ -365,7 +365,7 @@ static int open_folder(struct log *log, struct clog_error *err)
 	log->prepared = listing.prepared;
 	if (rc == 0)
 		rc = add_stores(log, &listing, err);
-	listing_finish(&listing);
+	log_listing_finish(&listing);
 	if (rc == 0)
 		rc = open_segments(log, &base, installing, err);
 	if (rc == 0 && !log->read_only)

@@ -1,5 +1,5 @@
 /* The part of a read that may block: files only, on any thread. */
-#include "log/crc.h"
+#include "log/join.h"
 #include "log/read.h"
 
 #include <errno.h>
@@ -185,30 +185,24 @@ static void take_bytes(struct log_read *read, struct stream *stream, const unsig
 	pass_item(stream, size);
 }
 
-/* Copies items to their last byte, as far as they are whole in the window and wanted. One that is not so plain, or is
- * damaged, is left to take_item. Returns whether there was any. */
+/* Copies items to their last byte, as far as they are in the window, and wanted. One that is not so plain, or is damaged, is
+ * left to take_item. Returns whether there was any. */
 static bool take_items(struct log_read *read, struct stream *stream)
 {
-	const unsigned char *bytes;
+	struct join join = {.offset = stream->offset,
+	                    .left = stream->left,
+	                    .to = read->out + read->data_size,
+	                    .room = read->size - read->data_size};
 	uint64_t left = stream->frame_position + stream->header.shown.size - stream->position;
-	uint64_t size = window_available(&stream->window, stream->position, &bytes);
-	uint64_t offset = stream->offset;
-	size = size < left ? size : left;
-	while (stream->left > 0 && size >= ITEM_HEADER_SIZE) {
-		uint32_t item_size = take_u32(bytes);
-		if (item_size > LOG_RECORD_SIZE_MAX || item_size > size - ITEM_HEADER_SIZE ||
-		    item_size > read->size - read->data_size)
-			break;
-		/* What is not in data_size is not given, whatever was copied there. */
-		uint32_t crc = crc32c_copy(read->out + read->data_size, bytes + ITEM_HEADER_SIZE, item_size);
-		if (crc != frame_item_crc(bytes, stream->offset))
-			break;
-		read->data_size += item_size;
-		bytes += ITEM_HEADER_SIZE + item_size;
-		size -= ITEM_HEADER_SIZE + item_size;
-		pass_item(stream, item_size);
-	}
-	return stream->offset > offset;
+	size_t size = window_available(&stream->window, stream->position, &join.bytes);
+	join.size = size < left ? size : (size_t)left;
+	stream->position += join.size;
+	uint32_t count = join_items(&join);
+	stream->position -= join.size;
+	stream->offset = join.offset;
+	stream->left = join.left;
+	read->data_size = read->size - (uint32_t)join.room;
+	return count > 0;
 }
 
 /* What a record takes in the answer of a range: its attributes and its bytes, aligned. */

@@ -25,10 +25,10 @@ static bool member_settled(struct sim *sim, const struct service_member *member,
 	if (node == NULL || !node_up(node))
 		return false;
 	if (member->role == SERVICE_SPARE)
-		*why = "damage is not mended";
+		return true;
+	*why = "damage is not mended";
 	if (others_have_it(sim) && look_damaged(node->cluster))
 		return false;
-	return true;
 	log_tail(look_log(node->cluster), &tail);
 	*why = "a member has not all that is committed, or more";
 	if (tail.entry != sim->check.last || look_commit(node->cluster) != sim->check.last)

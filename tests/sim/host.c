@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "log/job.h"
 #include "tests/sim/sim.h"
 
 #define START_NS 1700000000000000000u
@@ -100,12 +101,23 @@ static void fire_write_done(void *arg, uint64_t token)
 	node_after(node);
 }
 
+static void run_write(struct node *node)
+{
+	const struct sim_options *options = &node->sim->options;
+	bool cuts = node->write->kind == JOB_TRUNCATE;
+	if (cuts && options->cut == SIM_CUT_NOT_SYNCED)
+		memory_disk_ignore_sync(node->memory, "");
+	if (!cuts || options->cut != SIM_CUT_NOT_DONE)
+		log_job_run(node->write);
+	memory_disk_ignore_sync(node->memory, options->ignored_sync);
+}
+
 static void fire_write(void *arg, uint64_t token)
 {
 	struct node *node = arg;
 	if (!node_up(node) || node->life != token || paused(node, fire_write, token))
 		return;
-	log_job_run(node->write);
+	run_write(node);
 	node->write_ran = true;
 	world_after(&node->sim->world, disk_us(node) / 2, fire_write_done, node, token);
 	node_after(node);

@@ -2,14 +2,18 @@
 #ifndef CLOG_TESTS_SIM_MUTANTS_H
 #define CLOG_TESTS_SIM_MUTANTS_H
 
+#include "cluster/mutant.h"
 #include "tests/sim/sim.h"
 
 struct mutant {
 	const char *name;
 	const char *what;         /* is wrong */
-	const char *ignored_sync; /* the disk forgets the syncs of what ends so */
+	uint64_t seed;            /* one that catches it */
+	uint64_t bound;           /* of the seeds from 0 on so many do */
+	enum mutation mutation;   /* in the cluster's code */
 	unsigned shims_off;       /* of cluster/shim.h */
-	uint64_t bound;           /* seeds by which it is caught */
+	const char *ignored_sync; /* the disk forgets the syncs of what ends so */
+	enum sim_cut cut;
 };
 
 extern const struct mutant mutants[];

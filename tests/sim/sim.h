@@ -22,12 +22,16 @@ struct sim_counts {
 	uint64_t faults[FAULT_COUNT];
 };
 
+/* How a log is cut on the disk. */
+enum sim_cut { SIM_CUT, SIM_CUT_NOT_SYNCED, SIM_CUT_NOT_DONE };
+
 struct sim_options {
 	uint64_t seed;
 	unsigned faults;  /* bits 1 << enum fault: the kinds that may happen */
 	unsigned members; /* 0: the seed says */
 	bool traced;
 	const char *ignored_sync; /* of the disks: see memory_disk_ignore_sync */
+	enum sim_cut cut;
 };
 
 struct sim {

@@ -1,0 +1,461 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/cluster/several.h"
+
+struct letter {
+	struct letter *next;
+	size_t from, to;
+	uint64_t id; /* whom it is for; 0: whoever is there */
+	struct message message;
+	unsigned char *data;
+};
+
+static struct several_node *of(struct cluster_host *door)
+{
+	/* The door is the first thing in a host, which lies in the node's member. */
+	return (struct several_node *)((char *)door - offsetof(struct several_node, member.host));
+}
+
+struct cluster *several_cluster(struct several *several, size_t i)
+{
+	return several->nodes[i].member.cluster;
+}
+
+struct member *several_member(struct several *several, size_t i)
+{
+	return &several->nodes[i].member;
+}
+
+/* ---- Links ---- */
+
+static bool find(const struct several *several, uint64_t id, const char *address, size_t *found)
+{
+	for (size_t i = 0; i < several->count; i++) {
+		const struct several_node *node = &several->nodes[i];
+		if (id != 0 ? node->id == id : strcmp(node->address, address) == 0) {
+			*found = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void add(struct several *several, size_t from, size_t to, uint64_t id, const struct message *message)
+{
+	struct letter *letter = calloc(1, sizeof *letter);
+	assert_non_null(letter);
+	*letter = (struct letter){.from = from, .to = to, .id = id, .message = *message};
+	if (message->size > 0) {
+		letter->data = malloc(message->size);
+		assert_non_null(letter->data);
+		memcpy(letter->data, message->data, message->size);
+	}
+	letter->message.data = letter->data;
+	*several->last = letter;
+	several->last = &letter->next;
+}
+
+static void post(struct cluster_host *door, uint64_t id, const char *address, const struct message *message)
+{
+	struct several_node *node = of(door);
+	struct several *several = node->several;
+	struct message copy = *message;
+	size_t to;
+	assert_true(message->size <= MESSAGE_SIZE_MAX);
+	if (node->member.dying || !find(several, id, address, &to) || to == node->index)
+		return;
+	if (message->size > several->biggest)
+		several->biggest = message->size;
+	if (several->cut[node->index][to])
+		return;
+	if (several->filter != NULL && several->filter(several, node->index, to, &copy))
+		return;
+	add(several, node->index, to, id, &copy);
+}
+
+static bool is_writable(struct cluster_host *door, uint64_t id)
+{
+	struct several_node *node = of(door);
+	size_t to;
+	return !find(node->several, id, "", &to) || !node->several->blocked[node->index][to];
+}
+
+static void free_letter(struct letter *letter)
+{
+	free(letter->data);
+	free(letter);
+}
+
+static bool deliver(struct several *several)
+{
+	struct letter *letter = several->first;
+	if (letter == NULL)
+		return false;
+	several->first = letter->next;
+	if (several->first == NULL)
+		several->last = &several->first;
+	struct several_node *to = &several->nodes[letter->to];
+	bool there = to->member.cluster != NULL && !to->member.dying && (letter->id == 0 || letter->id == to->id);
+	if (there && !several->cut[letter->from][letter->to]) {
+		to->received[letter->message.type % SEVERAL_TYPES]++;
+		cluster_receive(to->member.cluster, &letter->message);
+	}
+	free_letter(letter);
+	return true;
+}
+
+size_t several_letters(const struct several *several)
+{
+	size_t count = 0;
+	for (const struct letter *letter = several->first; letter != NULL; letter = letter->next)
+		count++;
+	return count;
+}
+
+void several_isolate(struct several *several, size_t i, bool cut)
+{
+	for (size_t k = 0; k < SEVERAL_MAX; k++)
+		several->cut[i][k] = several->cut[k][i] = cut;
+}
+
+void several_forge(struct several *several, size_t from, size_t to, const struct message *message)
+{
+	struct cluster *sender = several_cluster(several, from);
+	struct message copy = *message;
+	copy.from = several->nodes[from].id;
+	if (copy.cluster == 0)
+		copy.cluster = sender->machine.cluster;
+	copy.start = sender->start;
+	copy.number = ++sender->sent_number;
+	add(several, from, to, several->nodes[to].id, &copy);
+	/* It comes alone. */
+	while (several->first != NULL)
+		deliver(several);
+}
+
+/* ---- Lives ---- */
+
+void several_init(struct several *several)
+{
+	memset(several, 0, sizeof *several);
+	several->last = &several->first;
+	several->options.segment_size = LOG_SEGMENT_SIZE_MIN;
+}
+
+/* A node that was never there. */
+static void make(struct several *several, size_t i)
+{
+	struct several_node *node = &several->nodes[i];
+	assert_true(i == several->count && i < SEVERAL_MAX);
+	several->count++;
+	member_init(&node->member, i + 1);
+	node->member.host.door.send = post;
+	node->member.host.door.writable = is_writable;
+	node->several = several;
+	node->index = i;
+	if (node->name[0] == '\0')
+		snprintf(node->name, sizeof node->name, "m%zu", i);
+	snprintf(node->address, sizeof node->address, "host%zu:1", i);
+	if (i > 0) {
+		node->member.host.now_ms = several->nodes[0].member.host.now_ms;
+		node->member.host.time_ns = several->nodes[0].member.host.time_ns;
+	}
+}
+
+/* Opens it as it is said in options, which may have seeds. */
+static void open_with(struct several *several, size_t i, const char *const *seeds, size_t seed_count)
+{
+	struct several_node *node = &several->nodes[i];
+	struct member *member = &node->member;
+	struct cluster_options options = several->options;
+	struct clog_error err = {0};
+	options.data = MEMBER_DATA;
+	options.name = node->name;
+	options.address = node->address;
+	options.seeds = seeds;
+	options.seed_count = seed_count;
+	assert_null(member->cluster);
+	member->host.wake_at_ms = HOST_NEVER;
+	member->host.turn_wanted = false;
+	member->host.failures = 0;
+	if (cluster_open(&member->cluster, &options, &member->host.door, &err) != 0)
+		fail_msg("%s could not be opened: %s", node->name, err.text);
+	node->id = member->cluster->identity.id;
+	if (cluster_start(member->cluster, &err) != 0)
+		fail_msg("%s could not be started: %s", node->name, err.text);
+	member->service = cluster_service(member->cluster);
+}
+
+void several_open(struct several *several, size_t i)
+{
+	if (i == several->count)
+		make(several, i);
+	open_with(several, i, NULL, 0);
+}
+
+void several_open_at(struct several *several, size_t i, size_t seed)
+{
+	const char *const seeds[] = {several->nodes[seed].address};
+	if (i == several->count)
+		make(several, i);
+	open_with(several, i, seeds, 1);
+}
+
+void several_found(struct several *several, size_t count)
+{
+	several_open(several, 0);
+	several_settle(several);
+	for (size_t i = 1; i < count; i++)
+		several_join(several, i);
+	several_agree(several);
+}
+
+static void on_dead(void *arg)
+{
+}
+
+/* The dead one's memory is freed in the way of the living: it hears nothing, and nobody hears it; what it has promised
+ * its users runs into its deadline. */
+static void bury(struct member *member)
+{
+	struct host *host = &member->host;
+	member->dying = true;
+	cluster_stop(member->cluster, on_dead, NULL);
+	host_settle(host);
+	for (unsigned tries = 0; tries < 100 && !member->cluster->stopped; tries++) {
+		host_pass(host, 1000);
+		host->turn_wanted = true;
+		host_settle(host);
+	}
+	assert_true(member->cluster->stopped);
+	assert_false(host_busy(host));
+	cluster_close(member->cluster);
+	member->cluster = NULL;
+	member->service = NULL;
+	member->dying = false;
+}
+
+static void give_disk(struct member *member, struct memory_disk *memory)
+{
+	faulty_disk_destroy(member->faulty);
+	memory_disk_destroy(member->memory);
+	member->memory = memory;
+	member->faulty = faulty_disk_create(memory_disk_door(memory));
+	member->host.door.disk = faulty_disk_door(member->faulty);
+}
+
+void several_kill(struct several *several, size_t i)
+{
+	struct member *member = several_member(several, i);
+	struct memory_disk *left = memory_disk_clone(member->memory);
+	uint64_t now_ms = member->host.now_ms, time_ns = member->host.time_ns;
+	bury(member);
+	give_disk(member, left);
+	member->host.now_ms = now_ms;
+	member->host.time_ns = time_ns;
+}
+
+void several_wipe(struct several *several, size_t i)
+{
+	several_kill(several, i);
+	give_disk(several_member(several, i), memory_disk_create());
+	several->nodes[i].id = 0;
+}
+
+void several_finish(struct several *several)
+{
+	for (size_t i = 0; i < several->count; i++) {
+		struct member *member = several_member(several, i);
+		if (member->cluster != NULL)
+			bury(member);
+		member_finish(member);
+	}
+	while (several->first != NULL) {
+		struct letter *letter = several->first;
+		several->first = letter->next;
+		free_letter(letter);
+	}
+	several->count = 0;
+}
+
+/* ---- Time ---- */
+
+static bool step_node(struct several *several, size_t i)
+{
+	struct member *member = several_member(several, i);
+	if (member->cluster == NULL)
+		return false;
+	return several->stalled[i] ? host_turn(&member->host) : host_step(&member->host);
+}
+
+bool several_step(struct several *several)
+{
+	for (size_t i = 0; i < several->count; i++)
+		if (step_node(several, i))
+			return true;
+	return deliver(several);
+}
+
+void several_settle(struct several *several)
+{
+	for (unsigned steps = 0; several_step(several); steps++)
+		if (steps > 10000000)
+			fail_msg("the members never come to rest");
+}
+
+/* Milliseconds until the first member wants to be woken, at most so many and at least 1. */
+static uint64_t next_wait(const struct several *several, uint64_t most)
+{
+	uint64_t wait = most;
+	for (size_t i = 0; i < several->count; i++) {
+		const struct host *host = &several->nodes[i].member.host;
+		if (several->nodes[i].member.cluster == NULL || host->wake_at_ms == HOST_NEVER)
+			continue;
+		uint64_t left = host->wake_at_ms > host->now_ms ? host->wake_at_ms - host->now_ms : 1;
+		wait = left < wait ? left : wait;
+	}
+	return wait;
+}
+
+void several_pass(struct several *several, uint64_t ms)
+{
+	several_settle(several);
+	while (ms > 0) {
+		uint64_t wait = next_wait(several, ms);
+		for (size_t i = 0; i < several->count; i++)
+			host_pass(&several->nodes[i].member.host, wait);
+		several_settle(several);
+		ms -= wait;
+	}
+}
+
+/* ---- Waiting ---- */
+
+void several_await(struct several *several, several_cb cb, void *arg, const char *what)
+{
+	enum { PACE_MS = 10 };
+	several_settle(several);
+	for (unsigned ms = 0; !cb(several, arg); ms += PACE_MS) {
+		if (ms > SEVERAL_LONG_MS)
+			fail_msg("in vain waited for: %s", what);
+		several_pass(several, PACE_MS);
+	}
+}
+
+static bool is_up(const struct several *several, size_t i)
+{
+	return several->nodes[i].member.cluster != NULL;
+}
+
+/* Whether the node is up, a member as far as it knows, and not cut off from the other. */
+static bool takes_part(struct several *several, size_t i, size_t other)
+{
+	const struct cluster *cluster = several_cluster(several, i);
+	return is_up(several, i) && cluster->failure == 0 && !cluster->removed && !several->cut[i][other] &&
+	       !several->cut[other][i] && member_index(cluster, cluster->identity.id) < cluster->machine.members.count;
+}
+
+static bool leads_all(struct several *several, size_t leader)
+{
+	if (!is_up(several, leader) || !cluster_ready(several_cluster(several, leader)))
+		return false;
+	for (size_t i = 0; i < several->count; i++)
+		if (takes_part(several, i, leader) && several_cluster(several, i)->leader != several->nodes[leader].id)
+			return false;
+	return true;
+}
+
+static bool find_leader(struct several *several, void *arg)
+{
+	size_t *leader = arg;
+	for (*leader = 0; *leader < several->count; (*leader)++)
+		if (leads_all(several, *leader))
+			return true;
+	return false;
+}
+
+size_t several_lead(struct several *several)
+{
+	size_t leader;
+	several_await(several, find_leader, &leader, "a leader");
+	return leader;
+}
+
+static bool is_leader(struct several *several, void *arg)
+{
+	return leads_all(several, *(size_t *)arg);
+}
+
+void several_elect(struct several *several, size_t i)
+{
+	size_t leader = several_lead(several);
+	if (leader != i)
+		assert_int_equal(several_transfer(several, leader, i), 0);
+	several_await(several, is_leader, &i, "the leader that was chosen");
+}
+
+static bool agree(struct several *several, void *arg)
+{
+	const struct cluster *one = NULL;
+	for (size_t i = 0; i < several->count; i++) {
+		const struct cluster *cluster = several_cluster(several, i);
+		if (!is_up(several, i) || cluster->failure != 0 || cluster->spare || cluster->removed)
+			continue;
+		struct log_tail tail;
+		log_tail(cluster->log, &tail);
+		if (cluster->applied.entry != tail.entry || (one != NULL && one->applied.entry != tail.entry) ||
+		    (one != NULL && one->applied.chain != cluster->applied.chain))
+			return false;
+		one = cluster;
+	}
+	return true;
+}
+
+void several_agree(struct several *several)
+{
+	several_await(several, agree, NULL, "logs that are equal");
+}
+
+int several_role(struct several *several, size_t seen_by, size_t i)
+{
+	const struct cluster *cluster = several_cluster(several, seen_by);
+	size_t at = member_index(cluster, several->nodes[i].id);
+	return at < cluster->machine.members.count ? (int)cluster->machine.members.members[at].role : -1;
+}
+
+struct wanted_role {
+	size_t seen_by, i;
+	int role;
+};
+
+static bool has_role(struct several *several, void *arg)
+{
+	const struct wanted_role *wanted = arg;
+	return several_role(several, wanted->seen_by, wanted->i) == wanted->role &&
+	       core_settled(several_cluster(several, wanted->seen_by)->core);
+}
+
+void several_await_role(struct several *several, size_t seen_by, size_t i, int role)
+{
+	struct wanted_role wanted = {.seen_by = seen_by, .i = i, .role = role};
+	several_await(several, has_role, &wanted, "a role");
+}
+
+void several_join(struct several *several, size_t i)
+{
+	size_t leader = several_lead(several), voters = 0;
+	const struct cluster *cluster = several_cluster(several, leader);
+	for (size_t k = 0; k < cluster->machine.members.count; k++)
+		voters += cluster->machine.members.members[k].role == SERVICE_VOTER;
+	several_open_at(several, i, leader);
+	several_await_role(several, i, i, voters < cluster->voters ? SERVICE_VOTER : SERVICE_STANDBY);
+	several_agree(several);
+}
