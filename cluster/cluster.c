@@ -186,7 +186,9 @@ static void propose_barrier(struct cluster *cluster)
 static void begin_leading(struct cluster *cluster)
 {
 	propose_barrier(cluster);
-	observe_event(OBSERVE_INFO, "leading", OBSERVE_NUMBER("term", cluster->term));
+	/* That a cluster of one leads itself is no news. */
+	if (!cluster_alone(cluster))
+		observe_event(OBSERVE_INFO, "leading", OBSERVE_NUMBER("term", cluster->term));
 }
 
 /* Looks at what the core has become. */
@@ -245,7 +247,7 @@ static void give_on(struct cluster *cluster)
 /* Whether there is a reason to look at the time again soon. */
 static bool has_checks(const struct cluster *cluster)
 {
-	return !cluster_alone(cluster) || !append_idle(cluster) || !request_idle(cluster);
+	return !cluster_alone(cluster) || !append_idle(cluster) || !request_idle(cluster) || retain_wanted(cluster);
 }
 
 void cluster_advance(struct cluster *cluster)
@@ -288,6 +290,7 @@ static void check(struct cluster *cluster, uint64_t now_ms)
 	if (cluster_leads(cluster) && cluster->role == CORE_LEADER && cluster->ready_entry == UINT64_MAX)
 		propose_barrier(cluster);
 	members_look(cluster, now_ms);
+	retain_look(cluster);
 	mend_look(cluster, now_ms);
 	if (now_ms >= cluster->repeat_at) {
 		cluster->repeat_at = now_ms + cluster->election_ms;

@@ -8,6 +8,7 @@
  *   request.c    what else is asked of the leader, and its answers
  *   echo.c       asking a majority whether this is still its leader's term
  *   members.c    who is in the cluster, joining, leaving, roles
+ *   retain.c     trimming what is past the limit
  *   mend.c       getting damaged entries from others
  *   reads.c      reads */
 #ifndef CLOG_CLUSTER_STATE_H
@@ -389,6 +390,13 @@ void mend_start(struct cluster *cluster);
 /* The job is done. True if it was one of these. */
 bool mend_done(struct cluster *cluster, const struct log_job *job);
 void mend_finish(struct cluster *cluster);
+
+/* ---- retain.c ---- */
+
+/* Whether there is a limit to what is kept. */
+bool retain_wanted(const struct cluster *cluster);
+/* As leader: proposes to trim what is past the limit. */
+void retain_look(struct cluster *cluster);
 
 /* ---- reads.c ---- */
 

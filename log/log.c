@@ -295,6 +295,17 @@ void log_stat(const struct log *log, struct log_stat *stat)
 		stat->bytes += log->segments[i]->position;
 }
 
+bool log_oldest(const struct log *log, struct log_oldest *oldest)
+{
+	if (log->segment_count < 2)
+		return false;
+	const struct log_segment *segment = log->segments[0];
+	*oldest = (struct log_oldest){.next_offset = segment->end.next_offset,
+	                              .bytes = segment->position,
+	                              .time_ns = segment->end.time_ns};
+	return true;
+}
+
 void log_base(const struct log *log, struct log_tail *base)
 {
 	*base = log->segment_count > 0 ? log->segments[0]->base : log->tail;

@@ -311,6 +311,14 @@ struct log_stat {
 void log_stat(const struct log *log, struct log_stat *stat);
 /* Gives the log's end before its first entry kept: all zeros in a log that was never trimmed. */
 void log_base(const struct log *log, struct log_tail *base);
+/* The oldest segment, which a trim to its next_offset would delete. */
+struct log_oldest {
+	uint64_t next_offset; /* after its last record */
+	uint64_t bytes;       /* of its store */
+	uint64_t time_ns;     /* of its last entry */
+};
+/* Gives it. False when there is none but the one that is written. */
+bool log_oldest(const struct log *log, struct log_oldest *oldest);
 /* Gives the log's end just after an entry, as log_tail does for the last. Only for entries not yet durable and the last
  * durable one: -ENOENT else. */
 int log_after(const struct log *log, uint64_t entry, struct log_tail *tail);
