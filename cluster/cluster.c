@@ -458,6 +458,8 @@ int cluster_start(struct cluster *cluster, struct clog_error *err)
 	if (rc != 0)
 		return rc;
 	cluster->start = MUTANT(START_REUSED) ? 1 : cluster->vote.cell.generation;
+	/* An answer that was on its way to an earlier life answers nothing in this one. */
+	cluster->number = cluster->start << 32;
 	rc = start_core(cluster, err);
 	if (rc != 0)
 		return rc;
