@@ -49,6 +49,7 @@ struct check_append *check_new_append(struct sim *sim, struct node *node, uint64
 	                                .life = node->life,
 	                                .expected = expected,
 	                                .floor = check->acknowledged,
+	                                .sure = sim->schedule.mild && check_has_log(node),
 	                                .deadline_us = world->now_us + sim->deadline_ms * (uint64_t)WORLD_MS -
 	                                               node->paused_us};
 	append->count = world_chance(world, 700) ? 1 : (uint32_t)world_between(world, 1, CHECK_COUNT_MAX);
@@ -284,12 +285,15 @@ void check_member(struct node *node)
 	if (node->checked + 1 < stat.first_entry)
 		node->checked = stat.first_entry - 1;
 	while (node->checked < commit && !world_broken(&sim->world)) {
-		if (!check_entry(node, node->checked + 1) && !schedule_damaged(node))
+		/* What has rotted here and nobody else was seen to commit waits until another shows it, or it is mended. */
+		if (!check_entry(node, node->checked + 1) &&
+		    (!schedule_damaged(node) || node->checked + 1 > sim->check.last))
 			break;
 		node->checked++;
 	}
 	service_state(node->service, &state);
-	if (state.next_offset < node->next_offset || state.next_offset > sim->check.next_offset)
+	bool behind = node->checked < commit;
+	if (state.next_offset < node->next_offset || (!behind && state.next_offset > sim->check.next_offset))
 		world_break(&sim->world,
 		            "%s shows %" PRIu64 " as the next offset, after %" PRIu64 ", and %" PRIu64 " are committed",
 		            node->name, state.next_offset, node->next_offset, sim->check.next_offset);

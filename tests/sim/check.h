@@ -29,6 +29,7 @@ struct check_append {
 	uint64_t expected;    /* or SERVICE_ANYWHERE */
 	uint64_t floor;       /* what was acknowledged before it was sent has lower offsets */
 	uint64_t deadline_us; /* but for what the process is paused */
+	bool sure;            /* nothing can keep it from being done */
 	enum check_fate fate;
 	int status;            /* of the answer */
 	uint64_t first_offset; /* as it was answered, once done */

@@ -168,6 +168,9 @@ void check_answer(struct check_append *append, int status)
 	world_mix(&sim->world, append->number * 3 + (uint64_t)(status == 0));
 	if (status == 0) {
 		acknowledged(append);
+	} else if (append->sure && append->expected == SERVICE_ANYWHERE) {
+		world_break(&sim->world, "append %" PRIu64 " is answered with %d, and hardly a message was lost",
+		            append->number, status);
 	} else if (status == -ETIMEDOUT || status == -ECONNABORTED) {
 		append->fate = CHECK_UNKNOWN;
 		sim->counts.unknown++;

@@ -188,7 +188,7 @@ static void act(struct client *client)
 {
 	struct world *world = &client->sim->world;
 	uint64_t dice = world_between(world, 0, 99);
-	if (dice < 60)
+	if (dice < 68 - client->conditional)
 		send_append(client->node, client, SERVICE_ANYWHERE);
 	else if (dice < 68)
 		append_at(client);
@@ -234,6 +234,7 @@ void client_start(struct sim *sim)
 		*client = (struct client){.sim = sim, .index = i};
 		client->out_max = world_chance(world, 300) ? 1 : (unsigned)world_between(world, 1, 20);
 		client->pause_us = world_between(world, 20, 400) * WORLD_MS;
+		client->conditional = world_chance(world, 200) ? (unsigned)world_between(world, 20, 60) : 8;
 		world_after(world, world_between(world, 0, 500 * WORLD_MS), fire, client, 0);
 	}
 }

@@ -16,6 +16,7 @@ struct client {
 	unsigned out, out_max; /* requests */
 	uint64_t pause_us;     /* between what it does, on average */
 	uint64_t position;     /* it has followed the stream up to there */
+	unsigned conditional;  /* of 68: appends that must get a certain offset; the others may get any */
 };
 
 /* They begin. */

@@ -14,7 +14,8 @@ const char *fault_name(enum fault fault)
 		[FAULT_JOIN] = "join",         [FAULT_REMOVE] = "remove",
 		[FAULT_REPLACE] = "replace",   [FAULT_ROLE] = "role",
 		[FAULT_TRANSFER] = "transfer", [FAULT_TRIM] = "trim",
-		[FAULT_RETAIN] = "retain",
+		[FAULT_RETAIN] = "retain",     [FAULT_ALIEN] = "alien",
+		[FAULT_AWAY] = "away",
 	};
 	return names[fault];
 }

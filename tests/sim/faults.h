@@ -17,7 +17,7 @@ enum fault {
 	FAULT_ERROR,     /* a call of the disk fails */
 	FAULT_FULL,      /* a disk has no room for a while */
 	FAULT_SLOW,      /* a disk is slow for a while */
-	FAULT_ROT,       /* bytes of durable frames change */
+	FAULT_ROT,       /* durable bytes change */
 	FAULT_CLOCK,     /* the time of day jumps */
 	FAULT_JOIN,      /* members join when there is trouble already */
 	FAULT_REMOVE,    /* a member is removed; it comes back as a new one */
@@ -26,6 +26,8 @@ enum fault {
 	FAULT_TRANSFER,  /* leadership is handed over */
 	FAULT_TRIM,      /* records are trimmed */
 	FAULT_RETAIN,    /* how much is kept is changed */
+	FAULT_ALIEN,     /* a member of another cluster speaks */
+	FAULT_AWAY,      /* a minority of the voters stays away when all other trouble is over */
 	FAULT_COUNT
 };
 

@@ -129,6 +129,8 @@ static void host_run_write(struct cluster_host *door, struct log_job *job)
 	assert(log_job_writes(job) && node->write == NULL);
 	node->write = job;
 	node->write_ran = false;
+	if (job->kind == JOB_TRUNCATE)
+		schedule_cuts(node);
 	world_after(&node->sim->world, disk_us(node) / 2, fire_write, node, node->life);
 }
 

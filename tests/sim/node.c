@@ -152,7 +152,7 @@ void node_stop(struct node *node)
 static void fire_open(void *arg, uint64_t token)
 {
 	struct node *node = arg;
-	if (node->wanted && node->life == token)
+	if (node->wanted && !node->away && node->life == token)
 		node_open(node);
 }
 

@@ -38,6 +38,7 @@ struct node {
 	uint64_t id;   /* of the member; 0 until it was opened once on this disk */
 	uint64_t life; /* how often it was opened: what belongs to an earlier life is dropped */
 	bool wanted;   /* it is down, and will be opened again */
+	bool away;     /* but not yet */
 	bool joined;   /* it was in the configuration */
 
 	bool stopping, stopped; /* in order */

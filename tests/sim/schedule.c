@@ -2,7 +2,13 @@
 
 #include <errno.h>
 
+#include "tests/sim/look.h"
 #include "tests/sim/sim.h"
+
+static bool happens(const struct sim *sim, enum fault fault)
+{
+	return sim->schedule.faults & (1u << fault);
+}
 
 /* ---- Links ---- */
 
@@ -33,6 +39,23 @@ static void delay(struct sim *sim)
 	sim_count(sim, FAULT_DELAY);
 }
 
+static void trim(struct sim *sim)
+{
+	struct node *node = sim_any_up(sim);
+	if (node == NULL)
+		return;
+	sim_count(sim, FAULT_TRIM);
+	client_command(node, &(struct service_command){.kind = SERVICE_TRIM,
+	                                               .offset = world_between(&sim->world, 0, node->next_offset)});
+}
+
+static void fire_trim(void *arg, uint64_t token)
+{
+	struct sim *sim = arg;
+	if (!sim->schedule.calm)
+		trim(sim);
+}
+
 static void cut(struct sim *sim)
 {
 	struct world *world = &sim->world;
@@ -41,6 +64,9 @@ static void cut(struct sim *sim)
 	world_trace(world, "the link from n%u to n%u is cut", from, to);
 	trouble_link(sim, from, to, 0, world_between(world, 100 * WORLD_MS, 5 * WORLD_SECOND));
 	sim_count(sim, FAULT_CUT);
+	/* One whose answers are not heard trims what it is given all the same. */
+	if (happens(sim, FAULT_TRIM) && world_chance(world, 300))
+		world_after(world, world_between(world, 0, 2 * WORLD_SECOND), fire_trim, sim, 0);
 }
 
 static void divide(struct sim *sim)
@@ -140,12 +166,58 @@ static void set_clock(struct sim *sim)
 	node->time_shift_ns += world_chance(world, 500) ? ns : 0 - ns;
 }
 
+/* A member of another cluster, by whatever mistake, sends something to one of this. */
+static void send_alien(struct sim *sim)
+{
+	static const enum message_type types[] = {MESSAGE_APPEND, MESSAGE_VOTE, MESSAGE_REMOVED};
+	struct world *world = &sim->world;
+	struct node *node = sim_any_up(sim);
+	if (node == NULL || look_machine(node->cluster)->cluster == 0)
+		return;
+	struct message message = {.type = types[world_between(world, 0, 2)],
+	                          .from = world_between(world, 1, UINT32_MAX),
+	                          .cluster = world_between(world, 1, UINT32_MAX),
+	                          .term = look_term(node->cluster) + world_between(world, 0, 3),
+	                          .start = 1,
+	                          .number = 1};
+	if (message.type == MESSAGE_APPEND)
+		message.append = (struct message_append){.commit = UINT32_MAX};
+	if (message.type == MESSAGE_VOTE)
+		message.vote = (struct message_vote){.last_entry = UINT32_MAX, .last_term = message.term, .disrupt = true};
+	if (message.type == MESSAGE_REMOVED)
+		message.configuration = UINT32_MAX;
+	sim_count(sim, FAULT_ALIEN);
+	world_trace(world, "%s hears of another cluster", node->name);
+	host_receive(node, &message);
+}
+
 /* ---- Commands ---- */
 
 static const struct service_member *any_member(struct sim *sim)
 {
 	const struct machine_members *members = &sim->check.machine.members;
 	return members->count == 0 ? NULL : &members->members[world_between(&sim->world, 0, members->count - 1)];
+}
+
+/* Whoever leads is in trouble. */
+static void fire_blow(void *arg, uint64_t token)
+{
+	struct sim *sim = arg;
+	struct world *world = &sim->world;
+	for (unsigned i = 0; i < sim->node_count; i++) {
+		struct node *node = &sim->nodes[i];
+		if (!node_up(node) || !look_leads(node->cluster) || sim->schedule.calm)
+			continue;
+		if (happens(sim, FAULT_CUT) && world_chance(world, 500)) {
+			uint64_t us = world_between(world, 100 * WORLD_MS, 3 * WORLD_SECOND);
+			for (unsigned to = 0; to < sim->node_count; to++)
+				trouble_link(sim, i, to, 0, us);
+			sim_count(sim, FAULT_CUT);
+		} else if (happens(sim, FAULT_KILL)) {
+			sim_count(sim, FAULT_KILL);
+			node_die(node, NODE_KILLED);
+		}
+	}
 }
 
 /* Asks for a change of the members, one at a time. */
@@ -160,6 +232,8 @@ static void change(struct sim *sim, enum fault fault, struct service_command com
 	sim->schedule.commands++;
 	world_trace(&sim->world, "%s is asked to %s %s", node->name, fault_name(fault), member->name);
 	client_command(node, &command);
+	if (world_chance(&sim->world, 300))
+		world_after(&sim->world, world_between(&sim->world, 0, 50 * WORLD_MS), fire_blow, sim, 0);
 }
 
 static void remove_member(struct sim *sim)
@@ -178,16 +252,6 @@ static void set_role(struct sim *sim)
 static void transfer(struct sim *sim)
 {
 	change(sim, FAULT_TRANSFER, (struct service_command){.kind = SERVICE_TRANSFER});
-}
-
-static void trim(struct sim *sim)
-{
-	struct node *node = sim_any_up(sim);
-	if (node == NULL)
-		return;
-	sim_count(sim, FAULT_TRIM);
-	client_command(node, &(struct service_command){.kind = SERVICE_TRIM,
-	                                               .offset = world_between(&sim->world, 0, node->next_offset)});
 }
 
 static void retain(struct sim *sim)
@@ -226,12 +290,8 @@ static void (*const troubles[FAULT_COUNT])(struct sim *sim) = {
 	[FAULT_TRANSFER] = transfer,
 	[FAULT_TRIM] = trim,
 	[FAULT_RETAIN] = retain,
+	[FAULT_ALIEN] = send_alien,
 };
-
-static bool happens(const struct sim *sim, enum fault fault)
-{
-	return sim->schedule.faults & (1u << fault);
-}
 
 /* Which kind is next: those that are turned off have their turns, too, so that the others keep theirs. */
 static enum fault draw_trouble(struct schedule *schedule)
@@ -307,6 +367,14 @@ void schedule_opens(struct node *node)
 		node_arm(node, (unsigned)world_between(world, 1, 30), false);
 }
 
+void schedule_cuts(struct node *node)
+{
+	struct world *world = &node->sim->world;
+	bool may = happens(node->sim, FAULT_MIDST) && !node->sim->schedule.calm && !node->troubled;
+	if (may && world_chance(world, 400))
+		node_arm(node, (unsigned)world_between(world, 1, 8), true);
+}
+
 void schedule_answered(struct sim *sim)
 {
 	sim->schedule.commands--;
@@ -319,6 +387,9 @@ static void draw_faults(struct sim *sim)
 	unsigned of_1000 = (unsigned)world_between(&sim->world, 100, 900);
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
 		schedule->drawn |= world_chance(&sim->world, of_1000) ? 1u << i : 0;
+	schedule->mild = world_chance(&sim->world, 30);
+	if (schedule->mild)
+		schedule->drawn = 1u << FAULT_LOSS;
 	schedule->faults = schedule->drawn & sim->options.faults;
 }
 
@@ -331,7 +402,8 @@ void schedule_start(struct sim *sim)
 	schedule->shrinks = world_chance(world, 500);
 	schedule->pause_us = world_between(world, 100, 2000) * WORLD_MS;
 	schedule->end_us = world_between(world, 10, 40) * WORLD_SECOND;
-	sim->net.loss = (unsigned)world_between(world, 1, 150) * happens(sim, FAULT_LOSS);
+	sim->deadline_ms += schedule->mild ? 4000 : 0;
+	sim->net.loss = (unsigned)world_between(world, 1, schedule->mild ? 20 : 150) * happens(sim, FAULT_LOSS);
 	sim->net.duplicate = (unsigned)world_between(world, 1, 100) * happens(sim, FAULT_DUPLICATE);
 	sim->net.disorder = (unsigned)world_between(world, 1, 100) * happens(sim, FAULT_DISORDER);
 	node_open(&sim->nodes[0]);

@@ -18,6 +18,7 @@ struct schedule {
 	uint64_t pause_us;                    /* between two of them, on average */
 	uint64_t end_us;                      /* when the trouble stops */
 	bool calm;                            /* it has */
+	bool mild;                            /* now and then a message is lost, and that is all */
 	bool shrinks;                         /* members are removed in this life; in others disks are lost */
 	unsigned damaged;                     /* nodes that have lost something durable, bits 1 << index */
 	uint64_t damaged_last[NET_NODES_MAX]; /* what was committed or durable when that happened */
@@ -29,6 +30,11 @@ void schedule_start(struct sim *sim);
 bool schedule_damaged(const struct node *node);
 /* The node is opened next: its disk may have trouble in store. */
 void schedule_opens(struct node *node);
+/* Its log is about to be cut: it may lose power there. */
+void schedule_cuts(struct node *node);
+/* Lets a minority of the voters be away. Returns whether one is. */
+bool schedule_send_away(struct sim *sim);
+void schedule_call_back(struct sim *sim);
 /* A change of the members was answered. */
 void schedule_answered(struct sim *sim);
 
