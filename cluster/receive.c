@@ -115,7 +115,7 @@ static void receive_append(struct cluster *cluster, const struct message *messag
 	} else if (rc == 0) {
 		size_t count = fitting(cluster, &frames);
 		append.append.count = (uint32_t)count;
-		if (append.append.commit > append.append.entry + count)
+		if (append.append.commit > append.append.entry + count && !MUTANT(COMMIT_PAST_PIECE))
 			append.append.commit = append.append.entry + count;
 		rc = give(cluster, &append, &frames, count);
 		cluster_check(cluster, rc, "an entry of the leader could not be taken");

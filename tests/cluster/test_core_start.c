@@ -100,6 +100,24 @@ static void the_terms_past_a_base_are_known(void **state)
 	}
 }
 
+static void a_log_may_be_cut_down_to_its_base(void **state)
+{
+	static const struct log_term terms[] = {{90, 4}, {100, 5}, {150, 7}};
+	struct core_host host;
+	const struct machine_members base = core_members(90, "vvv");
+	const struct core_state core_state = {
+		.term = 8, .base_entry = 100, .base_term = 5, .base = &base, .terms = terms, .term_count = 3};
+	assert_int_equal(core_host_init(&host, 1, 1), 0);
+	assert_int_equal(core_host_start(&host, &core_state), 0);
+	give(&host, &(struct message){.type = MESSAGE_APPEND, .from = 2, .term = 9, .append = {100, 5, 0, 1}},
+	     LOG_RECORDS, NULL);
+	assert_int_equal(host.accepted, 101);
+	expect_match(&host, 101, 9, true);
+	expect_match(&host, 102, 7, false);
+	expect_candidate(&host, 2, 101, 9);
+	core_host_finish(&host);
+}
+
 static void an_only_voter_leads_from_its_base(void **state)
 {
 	static const struct log_term terms[] = {{150, 7}};
@@ -129,7 +147,7 @@ static void a_vote_is_remembered(void **state)
 	struct core_host host;
 	assert_int_equal(core_host_init(&host, 1, 1), 0);
 	assert_int_equal(core_host_start(&host, &core_state), 0);
-	for (uint64_t id = 2; id <= 3; id++) {
+	for (uint64_t id = 3; id >= 2; id--) {
 		const struct message ask = core_vote(id, 7, 10, 7, false);
 		assert_int_equal(core_host_receive(&host, &ask, NULL, 0), 0);
 		assert_int_equal(core_host_sent(&host, id, MESSAGE_VOTE_RESULT)->vote_result.granted, id == 2);
@@ -326,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_base_alone_is_a_log),
 		cmocka_unit_test(the_terms_past_a_base_are_known),
+		cmocka_unit_test(a_log_may_be_cut_down_to_its_base),
 		cmocka_unit_test(an_only_voter_leads_from_its_base),
 		cmocka_unit_test(a_vote_is_remembered),
 		cmocka_unit_test(the_last_configuration_is_in_force_and_not_settled),

@@ -26,6 +26,7 @@ static struct {
 static bool halved; /* reads give four bytes, and then would block */
 
 ssize_t __real_preadv64v2(int fd, const struct iovec *pieces, int count, off_t position, int flags);
+ssize_t __real_pread64(int fd, void *data, size_t size, off_t position);
 ssize_t __real_pwrite64(int fd, const void *data, size_t size, off_t position);
 int __real_fdatasync(int fd);
 int __real_fsync(int fd);
@@ -33,6 +34,7 @@ int __real_fstat64(int fd, struct stat *stat);
 struct dirent *__real_readdir64(DIR *folder);
 int __real_flock(int fd, int operation);
 ssize_t __wrap_preadv64v2(int fd, const struct iovec *pieces, int count, off_t position, int flags);
+ssize_t __wrap_pread64(int fd, void *data, size_t size, off_t position);
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t position);
 int __wrap_fdatasync(int fd);
 int __wrap_fsync(int fd);
@@ -69,6 +71,13 @@ ssize_t __wrap_preadv64v2(int fd, const struct iovec *pieces, int count, off_t p
 		return -1;
 	piece.iov_len = plan.count;
 	return __real_preadv64v2(fd, &piece, 1, position, flags);
+}
+
+ssize_t __wrap_pread64(int fd, void *data, size_t size, off_t position)
+{
+	if (!strikes())
+		return __real_pread64(fd, data, size, position);
+	return plan.error != 0 ? -1 : __real_pread64(fd, data, plan.count, position);
 }
 
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t position)

@@ -119,6 +119,8 @@ void check_end_answer(struct node *node, uint64_t value, uint64_t floor);
 
 /* ---- check_end.c ---- */
 
+/* Whether every append is answered. */
+bool check_answered(struct sim *sim);
 /* Whether all members of the configuration have come to the same end and every append is answered; else *why says what
  * is missing. */
 bool check_settled(struct sim *sim, const char **why);

@@ -44,12 +44,17 @@ static bool member_settled(struct sim *sim, const struct service_member *member,
 	return state.first_offset >= sim->check.trimmed;
 }
 
+bool check_answered(struct sim *sim)
+{
+	check_deadlines(sim);
+	return sim->check.settled == sim->check.append_count;
+}
+
 bool check_settled(struct sim *sim, const char **why)
 {
 	const struct machine_members *members = &sim->check.machine.members;
-	check_deadlines(sim);
 	*why = "an append is not answered";
-	if (sim->check.settled < sim->check.append_count)
+	if (!check_answered(sim))
 		return false;
 	*why = "nothing was ever committed";
 	if (members->count == 0)

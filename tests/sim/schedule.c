@@ -5,7 +5,7 @@
 #include "tests/sim/look.h"
 #include "tests/sim/sim.h"
 
-static bool happens(const struct sim *sim, enum fault fault)
+bool schedule_happens(const struct sim *sim, enum fault fault)
 {
 	return sim->schedule.faults & (1u << fault);
 }
@@ -65,7 +65,7 @@ static void cut(struct sim *sim)
 	trouble_link(sim, from, to, 0, world_between(world, 100 * WORLD_MS, 5 * WORLD_SECOND));
 	sim_count(sim, FAULT_CUT);
 	/* One whose answers are not heard trims what it is given all the same. */
-	if (happens(sim, FAULT_TRIM) && world_chance(world, 300))
+	if (schedule_happens(sim, FAULT_TRIM) && world_chance(world, 300))
 		world_after(world, world_between(world, 0, 2 * WORLD_SECOND), fire_trim, sim, 0);
 }
 
@@ -208,12 +208,12 @@ static void fire_blow(void *arg, uint64_t token)
 		struct node *node = &sim->nodes[i];
 		if (!node_up(node) || !look_leads(node->cluster) || sim->schedule.calm)
 			continue;
-		if (happens(sim, FAULT_CUT) && world_chance(world, 500)) {
+		if (schedule_happens(sim, FAULT_CUT) && world_chance(world, 500)) {
 			uint64_t us = world_between(world, 100 * WORLD_MS, 3 * WORLD_SECOND);
 			for (unsigned to = 0; to < sim->node_count; to++)
 				trouble_link(sim, i, to, 0, us);
 			sim_count(sim, FAULT_CUT);
-		} else if (happens(sim, FAULT_KILL)) {
+		} else if (schedule_happens(sim, FAULT_KILL)) {
 			sim_count(sim, FAULT_KILL);
 			node_die(node, NODE_KILLED);
 		}
@@ -315,7 +315,7 @@ static void fire_trouble(void *arg, uint64_t token)
 	uint64_t pause_us = 1 + dice_below(&schedule->dice, 2 * schedule->pause_us);
 	uint64_t seed = dice_next(&schedule->dice);
 	enum fault fault = draw_trouble(schedule);
-	if (fault < FAULT_COUNT && happens(sim, fault)) {
+	if (fault < FAULT_COUNT && schedule_happens(sim, fault)) {
 		struct dice dice = world->dice;
 		dice_init(&world->dice, seed);
 		troubles[fault](sim);
@@ -359,18 +359,18 @@ void schedule_opens(struct node *node)
 	memory_disk_set_resident(node->memory, SIZE_MAX, UINT32_MAX);
 	if (sim->schedule.calm || sim->check.last == 0)
 		return;
-	if (happens(sim, FAULT_SLOW) && world_chance(world, 300))
+	if (schedule_happens(sim, FAULT_SLOW) && world_chance(world, 300))
 		memory_disk_set_resident(node->memory, world_between(world, 0, 3000), UINT32_MAX);
-	if (happens(sim, FAULT_MIDST) && world_chance(world, 100))
+	if (schedule_happens(sim, FAULT_MIDST) && world_chance(world, 100))
 		node_arm(node, (unsigned)world_between(world, 1, 30), true);
-	else if (happens(sim, FAULT_ERROR) && world_chance(world, 50))
+	else if (schedule_happens(sim, FAULT_ERROR) && world_chance(world, 50))
 		node_arm(node, (unsigned)world_between(world, 1, 30), false);
 }
 
 void schedule_cuts(struct node *node)
 {
 	struct world *world = &node->sim->world;
-	bool may = happens(node->sim, FAULT_MIDST) && !node->sim->schedule.calm && !node->troubled;
+	bool may = schedule_happens(node->sim, FAULT_MIDST) && !node->sim->schedule.calm && !node->troubled;
 	if (may && world_chance(world, 400))
 		node_arm(node, (unsigned)world_between(world, 1, 8), true);
 }
@@ -403,12 +403,12 @@ void schedule_start(struct sim *sim)
 	schedule->pause_us = world_between(world, 100, 2000) * WORLD_MS;
 	schedule->end_us = world_between(world, 10, 40) * WORLD_SECOND;
 	sim->deadline_ms += schedule->mild ? 4000 : 0;
-	sim->net.loss = (unsigned)world_between(world, 1, schedule->mild ? 20 : 150) * happens(sim, FAULT_LOSS);
-	sim->net.duplicate = (unsigned)world_between(world, 1, 100) * happens(sim, FAULT_DUPLICATE);
-	sim->net.disorder = (unsigned)world_between(world, 1, 100) * happens(sim, FAULT_DISORDER);
+	sim->net.loss = (unsigned)world_between(world, 1, schedule->mild ? 20 : 150) * schedule_happens(sim, FAULT_LOSS);
+	sim->net.duplicate = (unsigned)world_between(world, 1, 100) * schedule_happens(sim, FAULT_DUPLICATE);
+	sim->net.disorder = (unsigned)world_between(world, 1, 100) * schedule_happens(sim, FAULT_DISORDER);
 	node_open(&sim->nodes[0]);
 	for (unsigned i = 1; i < sim->node_count; i++) {
-		bool late = world_chance(world, 400) && happens(sim, FAULT_JOIN);
+		bool late = world_chance(world, 400) && schedule_happens(sim, FAULT_JOIN);
 		if (late)
 			sim_count(sim, FAULT_JOIN);
 		node_open_later(&sim->nodes[i], world_between(world, 0, late ? schedule->end_us : 2 * WORLD_SECOND));

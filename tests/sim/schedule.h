@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "tests/disk/dice.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/net.h"
 
 struct node;
@@ -26,6 +27,8 @@ struct schedule {
 };
 
 void schedule_start(struct sim *sim);
+/* Whether that kind of trouble is one of this life. */
+bool schedule_happens(const struct sim *sim, enum fault fault);
 /* Whether what was durable on the node's disk may be unreadable in places, or gone. */
 bool schedule_damaged(const struct node *node);
 /* The node is opened next: its disk may have trouble in store. */

@@ -1,7 +1,9 @@
+#include <endian.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "log/crc.h"
 #include "log/store.h"
 #include "tests/sim/schedule.h"
 #include "tests/sim/sim.h"
@@ -122,10 +124,78 @@ static bool rot(struct node *node)
 	return true;
 }
 
+static int look_at_index(const char *name, void *arg)
+{
+	struct stores *indexes = arg;
+	size_t length = strlen(name);
+	if (length > 6 && strcmp(name + length - 6, ".index") == 0 && indexes->count++ == indexes->wanted)
+		snprintf(indexes->path, sizeof indexes->path, "%s/log/%s", NODE_DATA, name);
+	return 0;
+}
+
+/* Changes a byte of a file. */
+static bool rot_byte(struct node *node, const char *path, size_t size_most)
+{
+	struct world *world = &node->sim->world;
+	size_t size;
+	const unsigned char *old = memory_disk_bytes(node->memory, path, &size);
+	if (old == NULL || size == 0)
+		return false;
+	size_t at = world_between(world, 0, (size < size_most ? size : size_most) - 1);
+	unsigned char byte = old[at] ^ (unsigned char)world_between(world, 1, 255);
+	world_trace(world, "%s: a byte of %s changes at %zu", node->name, path, at);
+	memory_disk_poke(node->memory, path, at, &byte, 1);
+	return true;
+}
+
+/* An index can be made again from its store, and a state in it from those before. */
+static bool rot_index(struct node *node)
+{
+	struct stores indexes = {.disk = memory_disk_door(node->memory), .wanted = UINT32_MAX};
+	if (indexes.disk->list(indexes.disk, NODE_DATA "/log", look_at_index, &indexes) != 0 || indexes.count == 0)
+		return false;
+	indexes.wanted = (unsigned)world_between(&node->sim->world, 0, indexes.count - 1);
+	indexes.count = 0;
+	indexes.disk->list(indexes.disk, NODE_DATA "/log", look_at_index, &indexes);
+	if (!rot_byte(node, indexes.path, SIZE_MAX))
+		return false;
+	mark_damaged(node, 0);
+	return true;
+}
+
+static bool slot_ok(const unsigned char *slot)
+{
+	uint32_t checksum;
+	memcpy(&checksum, slot + LOG_CELL_SLOT_SIZE - sizeof checksum, sizeof checksum);
+	return le32toh(checksum) == crc32c(slot, LOG_CELL_SLOT_SIZE - sizeof checksum);
+}
+
+/* Hurts one of a cell's two slots. Both must be good, and durable, and hold the same: more no cell promises to bear. */
+static bool rot_cell(struct node *node)
+{
+	static const char *const paths[] = {NODE_DATA "/vote", NODE_DATA "/identity", NODE_DATA "/log/base"};
+	const char *path = paths[world_between(&node->sim->world, 0, 2)];
+	size_t size;
+	const unsigned char *slots = memory_disk_bytes(node->memory, path, &size);
+	if (node_up(node) || node->id == 0 || slots == NULL || size < LOG_CELL_SIZE ||
+	    memory_disk_sectors(node->memory) > 0)
+		return false;
+	const unsigned char *other = slots + LOG_CELL_SLOT_SIZE;
+	if (!slot_ok(slots) || !slot_ok(other) || memcmp(slots + 16, other + 16, LOG_CELL_SLOT_SIZE - 20) != 0)
+		return false;
+	return rot_byte(node, path, LOG_CELL_SIZE);
+}
+
 void schedule_rot(struct sim *sim)
 {
+	struct world *world = &sim->world;
+	bool rotten = false;
+	for (unsigned i = 0; i < sim->node_count && world_chance(world, 500); i++)
+		rotten = rot_cell(&sim->nodes[i]) || rotten;
 	struct node *node = any_to_damage(sim);
-	if (node != NULL && rot(node))
+	if (node != NULL)
+		rotten = (world_chance(world, 300) ? rot_index(node) : rot(node)) || rotten;
+	if (rotten)
 		sim_count(sim, FAULT_ROT);
 }
 
@@ -175,4 +245,48 @@ void schedule_look_after(struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->node_count; i++)
 		look_after(&sim->nodes[i]);
+}
+
+/* ---- Away ---- */
+
+static unsigned voters_of(const struct sim *sim)
+{
+	const struct machine_members *members = &sim->check.machine.members;
+	unsigned voters = 0;
+	for (size_t i = 0; i < members->count; i++)
+		voters += members->members[i].role == SERVICE_VOTER;
+	return voters;
+}
+
+bool schedule_send_away(struct sim *sim)
+{
+	struct world *world = &sim->world;
+	unsigned most = (voters_of(sim) - (voters_of(sim) > 0)) / 2, sent = 0;
+	bool may = schedule_happens(sim, FAULT_AWAY) && !sim->schedule.shrinks && sim->schedule.damaged == 0;
+	/* Nobody may be on the way out: the majority would be another one. */
+	if (!may || most == 0)
+		return false;
+	unsigned count = (unsigned)world_between(world, 1, most);
+	unsigned first = (unsigned)world_between(world, 0, sim->node_count - 1);
+	for (unsigned i = 0; i < sim->node_count && sent < count; i++) {
+		struct node *node = &sim->nodes[(first + i) % sim->node_count];
+		if (!is_voter(node))
+			continue;
+		sim_count(sim, FAULT_AWAY);
+		world_trace(world, "%s is away", node->name);
+		node->away = true;
+		node_die(node, NODE_POWER);
+		sent++;
+	}
+	return true;
+}
+
+void schedule_call_back(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->node_count; i++) {
+		struct node *node = &sim->nodes[i];
+		if (node->away)
+			node_open_later(node, world_between(&sim->world, 1, 1000) * WORLD_MS);
+		node->away = false;
+	}
 }

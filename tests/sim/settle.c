@@ -5,11 +5,10 @@
 
 #define SETTLE_US (120 * (uint64_t)WORLD_SECOND) /* by then all must have come to the same end */
 
-enum stage { WAIT, PROBE };
+enum stage { AWAY, WAIT, PROBE };
 
 static void probe(struct sim *sim)
 {
-	sim->stage = PROBE;
 	sim->probes = sim->check.append_count;
 	for (unsigned i = 0; i < sim->node_count; i++)
 		if (node_up(&sim->nodes[i]) && check_has_log(&sim->nodes[i]))
@@ -79,14 +78,41 @@ static void fire(void *arg, uint64_t token)
 		world_break(&sim->world, "long after the trouble is over an append does not succeed");
 		return;
 	}
-	if (settled)
+	if (settled) {
+		sim->stage = PROBE;
 		probe(sim);
+	}
 	world_after(&sim->world, 100 * WORLD_MS, fire, sim, token);
+}
+
+/* A minority is away: the others must do without it before it comes back. */
+static void fire_away(void *arg, uint64_t token)
+{
+	struct sim *sim = arg;
+	bool answered = check_answered(sim), succeeded = sim->stage == PROBE && answered && probes_succeeded(sim);
+	if (succeeded) {
+		schedule_call_back(sim);
+		sim->stage = WAIT;
+		sim->settle_by_us = sim->world.now_us + SETTLE_US;
+		world_after(&sim->world, 100 * WORLD_MS, fire, sim, 0);
+		return;
+	}
+	if (sim->world.now_us > sim->settle_by_us) {
+		trace_all(sim);
+		world_break(&sim->world, "a minority is away, and the others get nothing done");
+		return;
+	}
+	if (answered) {
+		sim->stage = PROBE;
+		probe(sim);
+	}
+	world_after(&sim->world, 100 * WORLD_MS, fire_away, sim, 0);
 }
 
 void settle_start(struct sim *sim)
 {
-	sim->stage = WAIT;
+	bool away = schedule_send_away(sim);
+	sim->stage = away ? AWAY : WAIT;
 	sim->settle_by_us = sim->world.now_us + SETTLE_US;
-	world_after(&sim->world, 100 * WORLD_MS, fire, sim, 0);
+	world_after(&sim->world, 100 * WORLD_MS, away ? fire_away : fire, sim, 0);
 }
