@@ -8,6 +8,8 @@
 #include "tests/sim/schedule.h"
 #include "tests/sim/sim.h"
 
+#define TAIL_SIZE 1500u /* bytes: some frames */
+
 /* ---- Full disks ---- */
 
 static void fire_room(void *arg, uint64_t token)
@@ -112,7 +114,11 @@ static bool rot(struct node *node)
 	unsigned char bytes[64];
 	size_t size = world_chance(world, 500) ? 1 : sizeof bytes, file_size;
 	size = size < stores.mark.position - STORE_FRAMES ? size : 1;
-	size_t at = world_between(world, STORE_FRAMES, stores.mark.position - size);
+	size_t low = STORE_FRAMES, high = stores.mark.position - size;
+	/* What comes last may not be committed. */
+	if (world_chance(world, 500) && high - low > TAIL_SIZE)
+		low = high - TAIL_SIZE;
+	size_t at = world_between(world, low, high);
 	const unsigned char *old = memory_disk_bytes(node->memory, stores.path, &file_size);
 	if (old == NULL || at + size > file_size)
 		return false;
@@ -121,6 +127,9 @@ static bool rot(struct node *node)
 	world_trace(world, "%s: %zu bytes of %s change at %zu", node->name, size, stores.path, at);
 	memory_disk_poke(node->memory, stores.path, at, bytes, size);
 	mark_damaged(node, stores.mark.tail.entry);
+	/* A start looks at what a running member may not look at for long. */
+	if (world_chance(world, 300))
+		node_die(node, NODE_KILLED);
 	return true;
 }
 
