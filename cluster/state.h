@@ -3,7 +3,8 @@
  *   entries.c    the log's end: what the core's decisions do to it, and to the machine
  *   peer.c       what goes to each other member, in order
  *   receive.c    what comes from them
- *   append.c     appends: group commit, and their answers
+ *   append.c     appends: group commit
+ *   answer.c     their answers
  *   forward.c    appends of a member that does not lead, and their session
  *   request.c    what else is asked of the leader, and its answers
  *   echo.c       asking a majority whether this is still its leader's term
@@ -286,6 +287,11 @@ void append_ready_op(struct service *service, void (*cb)(void *arg), void *arg);
 int append_propose(struct cluster *cluster, struct clog_error *err);
 /* The frame that is being submitted is in the log. */
 void append_accepted(struct cluster *cluster, const struct log_tail *after);
+struct batch *batch_create(void);
+void batch_destroy(struct batch *batch);
+
+/* ---- answer.c ---- */
+
 /* Moves what is applied into a list, for append_answer. */
 void append_apply(struct cluster *cluster, struct batch_list *done);
 /* Answers and frees the batches of a list: each with its status, or all with this one if it is not 0. */
@@ -299,8 +305,6 @@ void append_expire(struct cluster *cluster, uint64_t now_ms);
 /* Answers what waits, when the member has failed. */
 void append_fail_waiting(struct cluster *cluster);
 bool append_idle(const struct cluster *cluster);
-struct batch *batch_create(void);
-void batch_destroy(struct batch *batch);
 
 /* ---- forward.c ---- */
 

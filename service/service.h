@@ -48,6 +48,7 @@ struct service_append {
 	uint64_t deadline; /* of the service's clock, ms */
 	uint32_t place;
 };
+/* What an append expects that may get any offset. */
 #define SERVICE_ANYWHERE UINT64_MAX
 
 /* Appends count records, which lie one after the other in data, as one batch: consecutive offsets, all or none. data

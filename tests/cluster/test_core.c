@@ -226,6 +226,7 @@ static void one_of_three_voters_waits_for_the_election_timeout(void **state)
 		assert_int_equal(host.sends, 0);
 		assert_int_equal(core_timeout(host.core, at_ms), 0);
 		assert_int_equal(core_role(host.core), CORE_CANDIDATE);
+		assert_int_equal(core_leader(host.core), 0);
 		assert_int_equal(host.sends, 2);
 		/* It has not voted, and is in its old term, until a majority would elect it. */
 		assert_int_equal(host.votes, 0);

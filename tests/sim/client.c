@@ -229,11 +229,12 @@ void client_start(struct sim *sim)
 {
 	struct world *world = &sim->world;
 	sim->client_count = (unsigned)world_between(world, 1, SIM_CLIENTS_MAX);
+	bool busy = world_chance(world, 40);
 	for (unsigned i = 0; i < sim->client_count; i++) {
 		struct client *client = &sim->clients[i];
 		*client = (struct client){.sim = sim, .index = i};
 		client->out_max = world_chance(world, 300) ? 1 : (unsigned)world_between(world, 1, 20);
-		client->pause_us = world_between(world, 20, 400) * WORLD_MS;
+		client->pause_us = (busy ? world_between(world, 5, 20) : world_between(world, 20, 400)) * WORLD_MS;
 		client->conditional = world_chance(world, 200) ? (unsigned)world_between(world, 20, 60) : 8;
 		world_after(world, world_between(world, 0, 500 * WORLD_MS), fire, client, 0);
 	}

@@ -31,8 +31,18 @@ const struct machine *look_machine(const struct cluster *cluster)
 
 bool look_damaged(const struct cluster *cluster)
 {
+	uint64_t count, suspect;
+	bool broken;
+	look_damage(cluster, &count, &broken, &suspect);
+	return broken || suspect != 0 || count > 0;
+}
+
+void look_damage(const struct cluster *cluster, uint64_t *count, bool *broken, uint64_t *suspect)
+{
 	const struct log_damage *damage;
-	return cluster->machine_broken || cluster->mend.suspect != 0 || log_damage(cluster->log, &damage) > 0;
+	*count = log_damage(cluster->log, &damage);
+	*broken = cluster->machine_broken;
+	*suspect = cluster->mend.suspect;
 }
 
 void look_queue(const struct cluster *cluster, uint64_t *count, uint64_t *size)

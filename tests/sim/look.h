@@ -19,6 +19,8 @@ uint64_t look_commit(const struct cluster *cluster);
 const struct machine *look_machine(const struct cluster *cluster);
 /* Whether it has lost something, or may have. */
 bool look_damaged(const struct cluster *cluster);
+/* For a line of the trace: damage that is known, whether the machine lacks entries, the entry that is suspect. */
+void look_damage(const struct cluster *cluster, uint64_t *count, bool *broken, uint64_t *suspect);
 /* What it keeps of appends that are not answered yet. */
 void look_queue(const struct cluster *cluster, uint64_t *count, uint64_t *size);
 /* Has it fail, as by its disk: every append is answered, and it may be closed once nothing is out. */

@@ -45,8 +45,10 @@ static void trim(struct sim *sim)
 	if (node == NULL)
 		return;
 	sim_count(sim, FAULT_TRIM);
-	client_command(node, &(struct service_command){.kind = SERVICE_TRIM,
-	                                               .offset = world_between(&sim->world, 0, node->next_offset)});
+	uint64_t low = world_chance(&sim->world, 400) ? node->next_offset : 0;
+	client_command(node, &(struct service_command){
+				     .kind = SERVICE_TRIM,
+				     .offset = world_between(&sim->world, low, node->next_offset)});
 }
 
 static void fire_trim(void *arg, uint64_t token)
@@ -54,6 +56,14 @@ static void fire_trim(void *arg, uint64_t token)
 	struct sim *sim = arg;
 	if (!sim->schedule.calm)
 		trim(sim);
+}
+
+/* One whose answers are not heard trims what it is given all the same. */
+static void trim_later(struct sim *sim)
+{
+	struct world *world = &sim->world;
+	if (schedule_happens(sim, FAULT_TRIM) && world_chance(world, 500))
+		world_after(world, world_between(world, 0, 2 * WORLD_SECOND), fire_trim, sim, 0);
 }
 
 static void cut(struct sim *sim)
@@ -64,9 +74,7 @@ static void cut(struct sim *sim)
 	world_trace(world, "the link from n%u to n%u is cut", from, to);
 	trouble_link(sim, from, to, 0, world_between(world, 100 * WORLD_MS, 5 * WORLD_SECOND));
 	sim_count(sim, FAULT_CUT);
-	/* One whose answers are not heard trims what it is given all the same. */
-	if (schedule_happens(sim, FAULT_TRIM) && world_chance(world, 300))
-		world_after(world, world_between(world, 0, 2 * WORLD_SECOND), fire_trim, sim, 0);
+	trim_later(sim);
 }
 
 static void divide(struct sim *sim)
@@ -81,6 +89,8 @@ static void divide(struct sim *sim)
 			if (((side >> from) & 1) != ((side >> to) & 1) && !(one_way && ((side >> from) & 1)))
 				trouble_link(sim, from, to, 0, us);
 	sim_count(sim, FAULT_PARTITION);
+	if (one_way)
+		trim_later(sim);
 }
 
 /* ---- Machines ---- */
@@ -216,6 +226,9 @@ static void fire_blow(void *arg, uint64_t token)
 		} else if (schedule_happens(sim, FAULT_KILL)) {
 			sim_count(sim, FAULT_KILL);
 			node_die(node, NODE_KILLED);
+		} else if (schedule_happens(sim, FAULT_POWER)) {
+			sim_count(sim, FAULT_POWER);
+			node_die(node, NODE_POWER);
 		}
 	}
 }
@@ -232,8 +245,10 @@ static void change(struct sim *sim, enum fault fault, struct service_command com
 	sim->schedule.commands++;
 	world_trace(&sim->world, "%s is asked to %s %s", node->name, fault_name(fault), member->name);
 	client_command(node, &command);
-	if (world_chance(&sim->world, 300))
-		world_after(&sim->world, world_between(&sim->world, 0, 50 * WORLD_MS), fire_blow, sim, 0);
+	/* The moment when the change is in few logs is short. */
+	uint64_t most_us = (world_chance(&sim->world, 500) ? 3 : 50) * WORLD_MS;
+	if (world_chance(&sim->world, 500))
+		world_after(&sim->world, world_between(&sim->world, 0, most_us), fire_blow, sim, 0);
 }
 
 static void remove_member(struct sim *sim)

@@ -23,6 +23,16 @@ static void trace_members(struct sim *sim, const struct node *node)
 		            members->members[i].id, service_role_name(members->members[i].role));
 }
 
+static void trace_damage(struct sim *sim, const struct node *node)
+{
+	uint64_t count, suspect;
+	bool broken;
+	look_damage(node->cluster, &count, &broken, &suspect);
+	if (count > 0 || broken || suspect != 0)
+		world_trace(&sim->world, "  damaged in %" PRIu64 " places%s, suspect entry %" PRIu64, count,
+		            broken ? ", its machine lacks entries" : "", suspect);
+}
+
 /* For who replays: where each member stands. */
 static void trace_all(struct sim *sim)
 {
@@ -46,6 +56,7 @@ static void trace_all(struct sim *sim)
 		            node->name, node->id, look_term(node->cluster), look_leads(node->cluster) ? ", leads" : "",
 		            tail.entry, tail.term, log_durable(look_log(node->cluster)), look_commit(node->cluster),
 		            node->next_offset);
+		trace_damage(sim, node);
 		trace_members(sim, node);
 	}
 }
