@@ -79,7 +79,8 @@ int core_installed(struct core *core, uint64_t now_ms);
 /* The log begins after this entry now: what was before it is trimmed. */
 int core_trimmed(struct core *core, uint64_t now_ms, uint64_t entry, uint64_t term,
                  const struct machine_members *members);
-/* Leader only: hands leadership to a voter, 0: to whichever has most of the log. -EHOSTUNREACH, -ENOENT when it is no voter, -EBUSY. */
+/* Leader only: hands leadership to a voter, 0: to whichever has most of the log. -EHOSTUNREACH, -ENOENT when it is no
+ * voter, -EBUSY. */
 int core_transfer(struct core *core, uint64_t now_ms, uint64_t member);
 
 /* The time at which core_timeout is to be called. */

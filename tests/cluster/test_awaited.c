@@ -47,12 +47,40 @@ static void an_append_of_a_follower_is_answered_without_waiting_for_a_heartbeat(
 	member_expect_done(&sent, 1);
 }
 
+static int say_no_space(struct log_disk *disk, const char *path, uint64_t *size)
+{
+	*size = 0;
+	return 0;
+}
+
+/* A follower says that it is full when not even an entry of no bytes has room. Its last segment has room for small ones,
+ * nearly always; so the leader goes on to take what the followers cannot, and it all ends in -ETIMEDOUT. */
+static void a_majority_without_room_for_an_entry_refuses_appends(void **state)
+{
+	static const unsigned char data[3000];
+	struct sent sent[20] = {0};
+	several_found(&several, 3);
+	several_elect(&several, 0);
+	several_append(&several, 0, "x");
+	for (size_t i = 1; i < 3; i++)
+		several_member(&several, i)->host.door.disk->space = say_no_space;
+	int status = 0;
+	for (unsigned i = 0; i < 20 && status == 0; i++) {
+		member_send_one(several_member(&several, 0), &sent[i], data, sizeof data);
+		several_pass(&several, 1000);
+		status = sent[i].answers > 0 ? sent[i].append.status : 0;
+	}
+	assert_int_equal(status, -ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_member_that_is_asked_to_remove_itself_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_append_of_a_follower_is_answered_without_waiting_for_a_heartbeat,
 	                                        set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_majority_without_room_for_an_entry_refuses_appends, set_up,
+	                                        tear_down),
 	};
 	member_hush();
 	return cmocka_run_group_tests(tests, NULL, NULL);

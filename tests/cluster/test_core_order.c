@@ -63,6 +63,20 @@ static void a_candidate_votes_for_itself_before_it_asks_the_others(void **state)
 	core_host_finish(&host);
 }
 
+static void an_only_voter_does_not_lead_in_a_term_that_is_not_durable(void **state)
+{
+	static const struct log_term run = {.last_entry = 4, .term = 7};
+	struct core_host host;
+	const struct machine_members members = core_members(1, "v");
+	const struct core_state core_state = {.term = 7, .terms = &run, .term_count = 1, .last = &members};
+	assert_int_equal(core_host_init(&host, 1, 1), 0);
+	host.vote_rc = -EIO;
+	assert_int_equal(core_host_start(&host, &core_state), -EIO);
+	assert_string_equal(host.order, "v");
+	assert_int_equal(core_role(host.core), CORE_FOLLOWER);
+	core_host_finish(&host);
+}
+
 static void a_follower_knows_its_leader(void **state)
 {
 	struct core_host host;
@@ -164,6 +178,7 @@ int main(void)
 		cmocka_unit_test(a_vote_is_durable_before_the_candidate_hears_of_it),
 		cmocka_unit_test(a_vote_that_is_not_durable_is_told_to_nobody),
 		cmocka_unit_test(a_candidate_votes_for_itself_before_it_asks_the_others),
+		cmocka_unit_test(an_only_voter_does_not_lead_in_a_term_that_is_not_durable),
 		cmocka_unit_test(a_follower_knows_its_leader),
 		cmocka_unit_test(entries_come_after_the_term_and_before_what_is_committed),
 		cmocka_unit_test(entries_are_not_taken_where_the_term_is_not_durable),

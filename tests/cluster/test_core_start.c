@@ -303,6 +303,16 @@ static void who_has_nothing_yet_asks_for_the_first_entry(void **state)
 	core_host_finish(&host);
 }
 
+static void who_has_nothing_yet_votes_for_nobody(void **state)
+{
+	struct core_host host;
+	const struct message ask = core_vote(1, 2, 40, 2, false);
+	open_joiner(&host, 3);
+	assert_int_equal(core_host_receive(&host, &ask, NULL, 0), 0);
+	assert_false(core_host_sent(&host, 1, MESSAGE_VOTE_RESULT)->vote_result.granted);
+	core_host_finish(&host);
+}
+
 static void who_has_nothing_yet_gets_a_base(void **state)
 {
 	struct core_host host;
@@ -354,6 +364,7 @@ int main(void)
 		cmocka_unit_test(the_first_configuration_is_committed_from_the_start),
 		cmocka_unit_test(who_has_nothing_yet_gets_the_first_entries),
 		cmocka_unit_test(who_has_nothing_yet_asks_for_the_first_entry),
+		cmocka_unit_test(who_has_nothing_yet_votes_for_nobody),
 		cmocka_unit_test(who_has_nothing_yet_gets_a_base),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

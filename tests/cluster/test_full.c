@@ -1,0 +1,167 @@
+/* Disks that are full. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/cluster/several.h"
+
+static struct several several;
+
+static int set_up(void **state)
+{
+	several_init(&several);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	several_finish(&several);
+	return 0;
+}
+
+/* So many members, the first one leading, with a record of each. */
+static void found(size_t count)
+{
+	several_found(&several, count);
+	several_elect(&several, 0);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(several_append(&several, i, "warm"), i);
+	several_agree(&several);
+}
+
+/* Each of these fills a segment to the brim, and past it: then there is no room for even the smallest entry. */
+#define BRIM_SIZE 20000u
+
+static unsigned char data[BRIM_SIZE];
+
+/* Appends so many records of that size at a node, each in an entry of its own. */
+static void fill(size_t i, unsigned count, uint32_t size)
+{
+	while (count-- > 0) {
+		struct sent sent = {0};
+		memset(data, 'a' + (int)(count % 26), size);
+		member_send_one(several_member(&several, i), &sent, data, size);
+		assert_int_equal(several_answer(&several, &sent), 0);
+	}
+}
+
+static uint64_t left_on[SEVERAL_MAX];
+
+static int say_space(struct log_disk *disk, const char *path, uint64_t *size)
+{
+	for (size_t i = 0; i < several.count; i++)
+		if (several_member(&several, i)->host.door.disk == disk)
+			*size = left_on[i];
+	return 0;
+}
+
+/* From now on the disk says that it has so many bytes left. */
+static void set_room(size_t i, uint64_t left)
+{
+	left_on[i] = left;
+	several_member(&several, i)->host.door.disk->space = say_space;
+}
+
+/* Appends until one is not done; returns its status, 1 when it was not answered. */
+static int fill_up(size_t i)
+{
+	for (unsigned count = 0; count < 1000; count++) {
+		static struct sent sent[1000];
+		sent[count] = (struct sent){0};
+		member_send_one(several_member(&several, i), &sent[count], data, BRIM_SIZE);
+		assert_int_equal(sent[count].refused, 0);
+		several_pass(&several, 300);
+		if (sent[count].answers == 0 || sent[count].append.status != 0)
+			return sent[count].answers == 0 ? 1 : sent[count].append.status;
+	}
+	return 0;
+}
+
+static void one_full_disk_of_three_keeps_nobody_from_appending(void **state)
+{
+	found(3);
+	set_room(2, 10 << 20);
+	fill(0, 20, BRIM_SIZE);
+	assert_int_equal(several_cluster(&several, 2)->failure, 0);
+	assert_true(peer_find(several_cluster(&several, 0), several.nodes[2].id, false)->full);
+	assert_true(several_cluster(&several, 2)->applied.entry < several_cluster(&several, 0)->applied.entry);
+	set_room(2, UINT64_MAX);
+	several_expect_equal(&several);
+	assert_false(peer_find(several_cluster(&several, 0), several.nodes[2].id, false)->full);
+}
+
+static void a_majority_of_full_disks_refuses_appends_until_there_is_room(void **state)
+{
+	struct sent sent = {0};
+	found(3);
+	set_room(1, 10 << 20);
+	set_room(2, 10 << 20);
+	assert_int_equal(fill_up(0), -ENOSPC);
+	member_send_text(several_member(&several, 0), &sent, "x");
+	assert_int_equal(several_answer(&several, &sent), -ENOSPC);
+	/* Of a follower too; and reads go on. */
+	member_send_text(several_member(&several, 1), &sent, "x");
+	assert_int_equal(several_answer(&several, &sent), -ENOSPC);
+	member_expect_text(several_member(&several, 1), 0, "warm");
+	set_room(1, UINT64_MAX);
+	several_pass(&several, 30000);
+	several_append(&several, 0, "there is room");
+	set_room(2, UINT64_MAX);
+	several_expect_equal(&several);
+}
+
+static void a_leader_without_room_refuses_appends_and_commands(void **state)
+{
+	struct told told = {.command = {.kind = SERVICE_RETAIN, .bytes = 1}};
+	found(3);
+	set_room(0, 10 << 20);
+	assert_int_equal(fill_up(0), -ENOSPC);
+	/* Small ones may still find a place in the last segment; then they do not. */
+	int status = 0;
+	for (unsigned i = 0; i < 1000 && status == 0; i++)
+		status = several_command(&several, 0, &told);
+	assert_int_equal(status, -ENOSPC);
+	assert_int_equal(several_cluster(&several, 0)->failure, 0);
+	set_room(0, UINT64_MAX);
+	several_pass(&several, 1000);
+	several_command(&several, 0, &told);
+	several_pass(&several, 1000);
+	assert_int_equal(several_command(&several, 0, &told), 0);
+	several_expect_equal(&several);
+}
+
+static void a_new_leader_without_room_for_a_barrier_leads_when_there_is_some(void **state)
+{
+	struct told told = {.command = {.kind = SERVICE_RETAIN, .bytes = 1}};
+	found(3);
+	set_room(1, 10 << 20);
+	fill(0, 20, BRIM_SIZE);
+	/* It is behind, so it is not elected; what it has fills it to the brim. */
+	assert_true(peer_find(several_cluster(&several, 0), several.nodes[1].id, false)->full);
+	several_pass(&several, 1000);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(several_command(&several, 0, &told), 0);
+	set_room(1, UINT64_MAX);
+	several_expect_equal(&several);
+	several_elect(&several, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(one_full_disk_of_three_keeps_nobody_from_appending, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_majority_of_full_disks_refuses_appends_until_there_is_room, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_leader_without_room_refuses_appends_and_commands, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_new_leader_without_room_for_a_barrier_leads_when_there_is_some,
+	                                        set_up, tear_down),
+	};
+	member_hush();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
