@@ -10,9 +10,14 @@
 static int on_vote(void *arg, uint64_t term, uint64_t vote)
 {
 	struct cluster *cluster = arg;
+	struct clog_error err;
 	cluster->vote.term = term;
 	cluster->vote.vote = vote;
-	return MUTANT(VOTE_NOT_SAVED) ? 0 : vote_save(&cluster->vote, cluster->host->disk, cluster->data, NULL);
+	int rc = MUTANT(VOTE_NOT_SAVED) ? 0 : vote_save(&cluster->vote, cluster->host->disk, cluster->data, &err);
+	/* Here, where the sentence is known; before the start the caller tells. */
+	if (rc != 0 && cluster->started)
+		cluster_fail(cluster, rc, err.text);
+	return rc;
 }
 
 static void on_commit(void *arg, uint64_t entry)
@@ -208,8 +213,9 @@ static void look_at_core(struct cluster *cluster)
 	cluster->term = term;
 	cluster->leader = leader;
 	if (lost || (changed && !stays)) {
-		append_leader_changed(cluster);
+		/* First: the batches that were in doubt wait again, and are sorted out with the others. */
 		request_leader_changed(cluster, lost);
+		append_leader_changed(cluster);
 	}
 	if (role == CORE_LEADER && !stays)
 		begin_leading(cluster);

@@ -103,6 +103,20 @@ bool members_full(const struct cluster *cluster)
 	return full > 0 && full >= voters - voters / 2;
 }
 
+void members_hand_over(struct cluster *cluster)
+{
+	const struct machine_members *members = &cluster->machine.members;
+	for (size_t i = 0; i < members->count; i++) {
+		const struct service_member *member = &members->members[i];
+		const struct peer *peer = peer_find(cluster, member->id, false);
+		if (member->role != SERVICE_VOTER || peer == NULL || peer->full || !peer_heard(cluster, member->id))
+			continue;
+		/* What keeps it from being done now may not the next time. */
+		core_transfer(cluster->core, cluster_now(cluster), member->id);
+		return;
+	}
+}
+
 /* ---- Changes, at the leader ---- */
 
 static int propose(struct cluster *cluster, const struct machine_members *members, uint64_t *entry)

@@ -366,6 +366,8 @@ size_t member_index(const struct cluster *cluster, uint64_t id);
 /* As leader: asked to join, or to change a member. Gives what request_promise wants, or an error. */
 int member_join(struct cluster *cluster, const struct message *message, uint64_t *entry);
 int member_change(struct cluster *cluster, uint64_t id, enum message_change change, uint64_t *entry);
+/* As leader whose own disk is full: hands over to a voter whose disk is not, if there is one. */
+void members_hand_over(struct cluster *cluster);
 /* Whether a majority of the voters has no room on its disk. */
 bool members_full(const struct cluster *cluster);
 /* Promotes, joins, finds out that it was removed. */

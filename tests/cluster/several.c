@@ -48,14 +48,20 @@ static bool find(const struct several *several, uint64_t id, const char *address
 	return false;
 }
 
+/* Not by malloc and its like: where a test lets these fail, the links are not meant. */
+static void *allocate(size_t size)
+{
+	void *memory = aligned_alloc(16, (size + 15) / 16 * 16);
+	assert_non_null(memory);
+	return memory;
+}
+
 static void add(struct several *several, size_t from, size_t to, uint64_t id, const struct message *message)
 {
-	struct letter *letter = calloc(1, sizeof *letter);
-	assert_non_null(letter);
+	struct letter *letter = allocate(sizeof *letter);
 	*letter = (struct letter){.from = from, .to = to, .id = id, .message = *message};
 	if (message->size > 0) {
-		letter->data = malloc(message->size);
-		assert_non_null(letter->data);
+		letter->data = allocate(message->size);
 		memcpy(letter->data, message->data, message->size);
 	}
 	letter->message.data = letter->data;
@@ -156,7 +162,10 @@ static void make(struct several *several, size_t i)
 	struct several_node *node = &several->nodes[i];
 	assert_true(i == several->count && i < SEVERAL_MAX);
 	several->count++;
-	member_init(&node->member, i + 1);
+	if (several->disk == NULL)
+		member_init(&node->member, i + 1);
+	else
+		member_init_over(&node->member, several->disk, i + 1);
 	node->member.host.door.send = post;
 	node->member.host.door.writable = is_writable;
 	node->several = several;
@@ -170,43 +179,52 @@ static void make(struct several *several, size_t i)
 	}
 }
 
-/* Opens it as it is said in options, which may have seeds. */
-static void open_with(struct several *several, size_t i, const char *const *seeds, size_t seed_count)
+int several_try_open(struct several *several, size_t i, size_t seed, struct clog_error *err)
 {
+	if (i == several->count)
+		make(several, i);
 	struct several_node *node = &several->nodes[i];
 	struct member *member = &node->member;
 	struct cluster_options options = several->options;
-	struct clog_error err = {0};
-	options.data = MEMBER_DATA;
+	const char *const seeds[] = {seed < several->count ? several->nodes[seed].address : ""};
+	char data[128];
+	snprintf(data, sizeof data, "%s%s%s", several->disk == NULL ? MEMBER_DATA : several->folder,
+	         several->disk == NULL ? "" : "/", several->disk == NULL ? "" : node->name);
+	options.data = data;
 	options.name = node->name;
 	options.address = node->address;
 	options.seeds = seeds;
-	options.seed_count = seed_count;
+	options.seed_count = seed < several->count ? 1 : 0;
 	assert_null(member->cluster);
 	member->host.wake_at_ms = HOST_NEVER;
 	member->host.turn_wanted = false;
 	member->host.failures = 0;
-	if (cluster_open(&member->cluster, &options, &member->host.door, &err) != 0)
-		fail_msg("%s could not be opened: %s", node->name, err.text);
+	int rc = cluster_open(&member->cluster, &options, &member->host.door, err);
+	if (rc != 0) {
+		member->cluster = NULL;
+		return rc;
+	}
 	node->id = member->cluster->identity.id;
-	if (cluster_start(member->cluster, &err) != 0)
-		fail_msg("%s could not be started: %s", node->name, err.text);
+	rc = cluster_start(member->cluster, err);
+	if (rc != 0) {
+		cluster_close(member->cluster);
+		member->cluster = NULL;
+		return rc;
+	}
 	member->service = cluster_service(member->cluster);
-}
-
-void several_open(struct several *several, size_t i)
-{
-	if (i == several->count)
-		make(several, i);
-	open_with(several, i, NULL, 0);
+	return 0;
 }
 
 void several_open_at(struct several *several, size_t i, size_t seed)
 {
-	const char *const seeds[] = {several->nodes[seed].address};
-	if (i == several->count)
-		make(several, i);
-	open_with(several, i, seeds, 1);
+	struct clog_error err = {0};
+	if (several_try_open(several, i, seed, &err) != 0)
+		fail_msg("m%zu could not be opened: %s", i, err.text);
+}
+
+void several_open(struct several *several, size_t i)
+{
+	several_open_at(several, i, SEVERAL_NONE);
 }
 
 void several_found(struct several *several, size_t count)
@@ -243,6 +261,16 @@ static void bury(struct member *member)
 	member->dying = false;
 }
 
+void several_close(struct several *several, size_t i)
+{
+	struct member *member = several_member(several, i);
+	uint64_t now_ms = member->host.now_ms, time_ns = member->host.time_ns;
+	if (member->cluster != NULL)
+		bury(member);
+	member->host.now_ms = now_ms;
+	member->host.time_ns = time_ns;
+}
+
 static void give_disk(struct member *member, struct memory_disk *memory)
 {
 	faulty_disk_destroy(member->faulty);
@@ -256,11 +284,8 @@ void several_kill(struct several *several, size_t i)
 {
 	struct member *member = several_member(several, i);
 	struct memory_disk *left = memory_disk_clone(member->memory);
-	uint64_t now_ms = member->host.now_ms, time_ns = member->host.time_ns;
-	bury(member);
+	several_close(several, i);
 	give_disk(member, left);
-	member->host.now_ms = now_ms;
-	member->host.time_ns = time_ns;
 }
 
 void several_wipe(struct several *several, size_t i)
@@ -273,10 +298,8 @@ void several_wipe(struct several *several, size_t i)
 void several_finish(struct several *several)
 {
 	for (size_t i = 0; i < several->count; i++) {
-		struct member *member = several_member(several, i);
-		if (member->cluster != NULL)
-			bury(member);
-		member_finish(member);
+		several_close(several, i);
+		member_finish(several_member(several, i));
 	}
 	while (several->first != NULL) {
 		struct letter *letter = several->first;

@@ -11,7 +11,8 @@
 
 #define SEVERAL_MAX 18       /* members */
 #define SEVERAL_LONG_MS 9000 /* what comes to pass within that did; less than a deadline */
-#define SEVERAL_TYPES 32     /* more than there are types of messages */
+#define SEVERAL_NONE SIZE_MAX
+#define SEVERAL_TYPES 32 /* more than there are types of messages */
 
 struct letter;
 
@@ -28,6 +29,8 @@ struct several_node {
 struct several {
 	struct several_node nodes[SEVERAL_MAX];
 	size_t count;
+	struct log_disk *disk;                  /* what all of them are on, instead of a disk in memory each; */
+	const char *folder;                     /* then the folder of their folders */
 	struct cluster_options options;         /* for all that are opened; zeros at first */
 	bool cut[SEVERAL_MAX][SEVERAL_MAX];     /* from, to: lost */
 	bool blocked[SEVERAL_MAX][SEVERAL_MAX]; /* from, to: not writable */
@@ -51,8 +54,12 @@ void several_finish(struct several *several);
 /* Opens node i, which must be the next one or one that was there: as a founder, or to join at node seed. */
 void several_open(struct several *several, size_t i);
 void several_open_at(struct several *several, size_t i, size_t seed);
+/* The same, or as a founder (seed SEVERAL_NONE); what fails leaves it closed, with a sentence in err. */
+int several_try_open(struct several *several, size_t i, size_t seed, struct clog_error *err);
 /* The same, and waits until it is a member and, if that is what it becomes, a voter. */
 void several_join(struct several *several, size_t i);
+/* Closes it, if it is open; nobody hears of what it does in its last moments. */
+void several_close(struct several *several, size_t i);
 /* Kills it: what it was about is lost, and so are its messages on their way. */
 void several_kill(struct several *several, size_t i);
 /* Kills it and gives it an empty disk: it will be another member, of that name. */

@@ -76,8 +76,10 @@ uint64_t several_hash(struct several *several, size_t i)
 	                            (uint64_t)cluster->failure};
 	for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++)
 		mix_number(&hash, numbers[k]);
+	/* That somebody was heard of is no change. */
 	for (size_t k = 0; k < cluster->peer_count; k++)
-		mix_number(&hash, cluster->peers[k].outgoing_count + 2 * cluster->peers[k].full);
+		if (cluster->peers[k].outgoing_count > 0 || cluster->peers[k].full)
+			mix_number(&hash, 2 * cluster->peers[k].outgoing_count + cluster->peers[k].full);
 	return hash;
 }
 

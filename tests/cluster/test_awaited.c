@@ -73,6 +73,29 @@ static void a_majority_without_room_for_an_entry_refuses_appends(void **state)
 	assert_int_equal(status, -ENOSPC);
 }
 
+/* A follower looks whether there is room again when it is given an entry that it has no room for. When all that there is
+ * has reached it, and a majority was full, the leader proposes nothing that could be given to it: for ever. */
+static void a_majority_that_has_room_again_is_appended_to(void **state)
+{
+	static const unsigned char data[20000];
+	struct sent sent[20] = {0};
+	several_found(&several, 3);
+	several_elect(&several, 0);
+	several_append(&several, 0, "x");
+	for (size_t i = 1; i < 3; i++)
+		several_member(&several, i)->host.door.disk->space = say_no_space;
+	int status = 0;
+	for (unsigned i = 0; i < 20 && status == 0; i++) {
+		member_send_one(several_member(&several, 0), &sent[i], data, sizeof data);
+		status = several_answer(&several, &sent[i]);
+	}
+	assert_int_equal(status, -ENOSPC);
+	for (size_t i = 1; i < 3; i++)
+		several_member(&several, i)->host.door.disk->space = NULL;
+	several_pass(&several, 30000);
+	several_append(&several, 0, "there is room");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -81,6 +104,7 @@ int main(void)
 	                                        set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_majority_without_room_for_an_entry_refuses_appends, set_up,
 	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_majority_that_has_room_again_is_appended_to, set_up, tear_down),
 	};
 	member_hush();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,8 +48,8 @@ static void trim(struct sim *sim)
 	/* One record stays: what goes in the very step that commits it, no checker has seen. */
 	uint64_t high = node->next_offset - (node->next_offset > 0);
 	uint64_t low = world_chance(&sim->world, 400) ? high : 0;
-	client_command(node, &(struct service_command){.kind = SERVICE_TRIM,
-	                                               .offset = world_between(&sim->world, low, high)});
+	client_command(
+		node, &(struct service_command){.kind = SERVICE_TRIM, .offset = world_between(&sim->world, low, high)});
 }
 
 static void fire_trim(void *arg, uint64_t token)
@@ -194,7 +194,8 @@ static void send_alien(struct sim *sim)
 	if (message.type == MESSAGE_APPEND)
 		message.append = (struct message_append){.commit = UINT32_MAX};
 	if (message.type == MESSAGE_VOTE)
-		message.vote = (struct message_vote){.last_entry = UINT32_MAX, .last_term = message.term, .disrupt = true};
+		message.vote = (struct message_vote){
+			.last_entry = UINT32_MAX, .last_term = message.term, .disrupt = true};
 	if (message.type == MESSAGE_REMOVED)
 		message.configuration = UINT32_MAX;
 	sim_count(sim, FAULT_ALIEN);
@@ -419,7 +420,8 @@ void schedule_start(struct sim *sim)
 	schedule->pause_us = world_between(world, 100, 2000) * WORLD_MS;
 	schedule->end_us = world_between(world, 10, 40) * WORLD_SECOND;
 	sim->deadline_ms += schedule->mild ? 4000 : 0;
-	sim->net.loss = (unsigned)world_between(world, 1, schedule->mild ? 20 : 150) * schedule_happens(sim, FAULT_LOSS);
+	sim->net.loss = (unsigned)world_between(world, 1, schedule->mild ? 20 : 150) *
+	                schedule_happens(sim, FAULT_LOSS);
 	sim->net.duplicate = (unsigned)world_between(world, 1, 100) * schedule_happens(sim, FAULT_DUPLICATE);
 	sim->net.disorder = (unsigned)world_between(world, 1, 100) * schedule_happens(sim, FAULT_DISORDER);
 	node_open(&sim->nodes[0]);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "observe/observe.h"
+#include "tests/sim/hunt.h"
 #include "tests/sim/mutants.h"
 #include "tests/sim/runner.h"
 
@@ -19,12 +20,14 @@ static const char usage[] = "usage: sim [OPTIONS] SEEDS [FIRST]\n"
 			    "  --processes N    at once; else as many as there are processors\n"
 			    "  --twice          each seed is lived through twice, and must give the same both times\n"
 			    "  --mutant NAME    with one thing wrong in the cluster\n"
-			    "  --mutants        each mutant until it is caught; SEEDS bounds them further\n";
+			    "  --mutants        each mutant until it is caught, or its bound is reached\n"
+			    "  --recorded       each mutant with the seed that is known to catch it\n"
+			    "SEEDS is not needed for mutants; it bounds them further.\n";
 
 struct arguments {
 	struct runner_options runner;
 	const struct mutant *mutant;
-	bool mutants;
+	bool mutants, recorded;
 };
 
 static void refuse(const char *why, const char *what)
@@ -83,6 +86,8 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 			runner->twice = true;
 		else if (strcmp(argv[i], "--mutants") == 0)
 			arguments->mutants = true;
+		else if (strcmp(argv[i], "--recorded") == 0)
+			arguments->recorded = true;
 		else if (strcmp(argv[i], "--mutant") == 0)
 			arguments->mutant = mutant_find(value_of(argc, argv, &i));
 		else if (argv[i][0] == '-')
@@ -94,8 +99,12 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 		if (strcmp(argv[i - 1], "--mutant") == 0 && arguments->mutant == NULL)
 			refuse("no mutant: ", argv[i]);
 	}
-	if (numbers == 0 || numbers > 2 || runner->processes == 0 || runner->sim.members > NET_NODES_MAX)
+	if (numbers == 0 && (arguments->mutants || arguments->recorded))
+		runner->count = UINT64_MAX;
+	else if (numbers == 0)
 		refuse("how many seeds?", "");
+	if (numbers > 2 || runner->processes == 0 || runner->sim.members > NET_NODES_MAX)
+		refuse("that cannot be", "");
 }
 
 static double seconds(void)
@@ -125,35 +134,6 @@ static void report(const struct runner_result *result, double took)
 	printf("failures: %" PRIu64 "\n", result->failures);
 }
 
-/* Whether the mutant is caught within its bound. */
-static bool hunt(const struct arguments *arguments, const struct mutant *mutant)
-{
-	struct runner_options runner = arguments->runner;
-	struct runner_result result;
-	runner.stops = runner.quiet = true;
-	runner.count = mutant->bound < runner.count ? mutant->bound : runner.count;
-	runner.mutant = mutant;
-	mutant_switch_on(mutant, &runner.sim);
-	runner_run(&runner, &result);
-	mutant_switch_off(&runner.sim);
-	if (result.failures > 0)
-		printf("%-20s caught by seed %" PRIu64 ": %s (%s)\n", mutant->name, result.failed_seed, result.sentence,
-		       mutant->what);
-	else
-		printf("%-20s NOT CAUGHT in %" PRIu64 " seeds (%s)\n", mutant->name, runner.count, mutant->what);
-	fflush(stdout);
-	return result.failures > 0;
-}
-
-static int hunt_all(const struct arguments *arguments)
-{
-	unsigned missed = 0;
-	for (size_t i = 0; i < mutant_count; i++)
-		missed += !hunt(arguments, &mutants[i]);
-	printf("mutants: %zu caught, %u not caught\n", mutant_count - missed, missed);
-	return missed > 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct arguments arguments = {0};
@@ -165,7 +145,9 @@ int main(int argc, char **argv)
 	if (!traced && nowhere != NULL)
 		observe_output(nowhere, OBSERVE_ERROR);
 	if (arguments.mutants)
-		return hunt_all(&arguments);
+		return hunt_all(&arguments.runner) > 0;
+	if (arguments.recorded)
+		return hunt_again(&arguments.runner) > 0;
 	if (arguments.mutant != NULL)
 		mutant_switch_on(arguments.mutant, &arguments.runner.sim);
 	if (traced) {
