@@ -156,12 +156,11 @@ void several_init(struct several *several)
 	several->options.segment_size = LOG_SEGMENT_SIZE_MIN;
 }
 
-/* A node that was never there. */
-static void make(struct several *several, size_t i)
+void several_add(struct several *several)
 {
+	size_t i = several->count++;
 	struct several_node *node = &several->nodes[i];
-	assert_true(i == several->count && i < SEVERAL_MAX);
-	several->count++;
+	assert_true(i < SEVERAL_MAX);
 	if (several->disk == NULL)
 		member_init(&node->member, i + 1);
 	else
@@ -182,7 +181,7 @@ static void make(struct several *several, size_t i)
 int several_try_open(struct several *several, size_t i, size_t seed, struct clog_error *err)
 {
 	if (i == several->count)
-		make(several, i);
+		several_add(several);
 	struct several_node *node = &several->nodes[i];
 	struct member *member = &node->member;
 	struct cluster_options options = several->options;

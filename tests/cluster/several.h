@@ -51,6 +51,8 @@ void several_finish(struct several *several);
 
 /* ---- Lives ---- */
 
+/* Adds a node that is not open. */
+void several_add(struct several *several);
 /* Opens node i, which must be the next one or one that was there: as a founder, or to join at node seed. */
 void several_open(struct several *several, size_t i);
 void several_open_at(struct several *several, size_t i, size_t seed);

@@ -342,6 +342,12 @@ bool check_is_member(const struct node *node)
 	return member_of(node) != NULL;
 }
 
+bool check_votes(const struct node *node)
+{
+	const struct service_member *member = member_of(node);
+	return member != NULL && member->role == SERVICE_VOTER;
+}
+
 bool check_has_log(const struct node *node)
 {
 	const struct service_member *member = member_of(node);

@@ -91,6 +91,8 @@ void check_opened(struct node *node);
 void check_dies(struct node *node);
 /* Whether the member that it is, is one of the configuration that is committed; it may have been none ever. */
 bool check_is_member(const struct node *node);
+/* Whether it is a voter. */
+bool check_votes(const struct node *node);
 /* Whether it is one and has the log: a voter or a standby. */
 bool check_has_log(const struct node *node);
 struct node *check_find(struct sim *sim, uint64_t member);

@@ -6,14 +6,20 @@
 #include "tests/sim/look.h"
 #include "tests/sim/sim.h"
 
-/* Whether what one has lost can be had from another. */
-static bool others_have_it(const struct sim *sim)
+/* Whether what one has lost can be had from another, who has not trimmed it. */
+static bool others_have_it(const struct sim *sim, const struct node *node)
 {
-	const struct machine_members *members = &sim->check.machine.members;
-	size_t logs = 0;
-	for (size_t i = 0; i < members->count; i++)
-		logs += members->members[i].role != SERVICE_SPARE;
-	return logs > 1;
+	uint64_t entry = look_first_damage(node->cluster);
+	for (unsigned i = 0; i < sim->node_count; i++) {
+		const struct node *other = &sim->nodes[i];
+		struct log_stat stat;
+		if (other == node || !node_up(other) || !check_has_log(other))
+			continue;
+		log_stat(look_log(other->cluster), &stat);
+		if (stat.first_entry <= entry && log_durable(look_log(other->cluster)) >= entry)
+			return true;
+	}
+	return false;
 }
 
 static bool member_settled(struct sim *sim, const struct service_member *member, const char **why)
@@ -27,7 +33,7 @@ static bool member_settled(struct sim *sim, const struct service_member *member,
 	if (member->role == SERVICE_SPARE)
 		return true;
 	*why = "damage is not mended";
-	if (others_have_it(sim) && look_damaged(node->cluster))
+	if (others_have_it(sim, node) && look_damaged(node->cluster))
 		return false;
 	log_tail(look_log(node->cluster), &tail);
 	*why = "a member has not all that is committed, or more";

@@ -29,6 +29,12 @@ const struct machine *look_machine(const struct cluster *cluster)
 	return &cluster->machine;
 }
 
+uint64_t look_first_damage(const struct cluster *cluster)
+{
+	const struct log_damage *damage;
+	return log_damage(cluster->log, &damage) > 0 ? damage->first_entry : log_durable(cluster->log);
+}
+
 bool look_damaged(const struct cluster *cluster)
 {
 	uint64_t count, suspect;

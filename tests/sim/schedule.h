@@ -19,6 +19,7 @@ struct schedule {
 	uint64_t pause_us;                    /* between two of them, on average */
 	uint64_t end_us;                      /* when the trouble stops */
 	bool calm;                            /* it has */
+	uint64_t ambush_us;                   /* until then one that stands for election is waited for */
 	bool mild;                            /* now and then a message is lost, and that is all */
 	bool shrinks;                         /* members are removed in this life; in others disks are lost */
 	unsigned damaged;                     /* nodes that have lost something durable, bits 1 << index */
@@ -35,11 +36,14 @@ bool schedule_damaged(const struct node *node);
 void schedule_opens(struct node *node);
 /* Its log is about to be cut: it may lose power there. */
 void schedule_cuts(struct node *node);
-/* Lets a minority of the voters be away. Returns whether one is. */
-bool schedule_send_away(struct sim *sim);
-void schedule_call_back(struct sim *sim);
 /* A change of the members was answered. */
 void schedule_answered(struct sim *sim);
+
+/* ---- schedule_away.c ---- */
+
+/* Lets a minority of the voters be away, now or soon. Returns whether it is so. */
+bool schedule_send_away(struct sim *sim);
+void schedule_call_back(struct sim *sim);
 
 /* ---- schedule_disk.c ---- */
 

@@ -235,20 +235,11 @@ void schedule_replace(struct sim *sim)
 
 /* ---- Looking after ---- */
 
-static bool is_voter(const struct node *node)
-{
-	const struct machine_members *members = &node->sim->check.machine.members;
-	for (size_t i = 0; i < members->count; i++)
-		if (members->members[i].id == node->id)
-			return members->members[i].role == SERVICE_VOTER;
-	return false;
-}
-
 static void look_after(struct node *node)
 {
 	struct sim *sim = node->sim;
 	/* What was lost is there again: the next damage may come. */
-	if (schedule_damaged(node) && node_up(node) && is_voter(node) &&
+	if (schedule_damaged(node) && node_up(node) && check_votes(node) &&
 	    node->checked >= sim->schedule.damaged_last[node->index] && check_whole(node)) {
 		world_trace(&sim->world, "%s is whole again", node->name);
 		sim->schedule.damaged &= ~(1u << node->index);
@@ -267,48 +258,4 @@ void schedule_look_after(struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->node_count; i++)
 		look_after(&sim->nodes[i]);
-}
-
-/* ---- Away ---- */
-
-static unsigned voters_of(const struct sim *sim)
-{
-	const struct machine_members *members = &sim->check.machine.members;
-	unsigned voters = 0;
-	for (size_t i = 0; i < members->count; i++)
-		voters += members->members[i].role == SERVICE_VOTER;
-	return voters;
-}
-
-bool schedule_send_away(struct sim *sim)
-{
-	struct world *world = &sim->world;
-	unsigned most = (voters_of(sim) - (voters_of(sim) > 0)) / 2, sent = 0;
-	bool may = schedule_happens(sim, FAULT_AWAY) && !sim->schedule.shrinks && sim->schedule.damaged == 0;
-	/* Nobody may be on the way out: the majority would be another one. */
-	if (!may || most == 0)
-		return false;
-	unsigned count = (unsigned)world_between(world, 1, most);
-	unsigned first = (unsigned)world_between(world, 0, sim->node_count - 1);
-	for (unsigned i = 0; i < sim->node_count && sent < count; i++) {
-		struct node *node = &sim->nodes[(first + i) % sim->node_count];
-		if (!is_voter(node))
-			continue;
-		sim_count(sim, FAULT_AWAY);
-		world_trace(world, "%s is away", node->name);
-		node->away = true;
-		node_die(node, NODE_POWER);
-		sent++;
-	}
-	return true;
-}
-
-void schedule_call_back(struct sim *sim)
-{
-	for (unsigned i = 0; i < sim->node_count; i++) {
-		struct node *node = &sim->nodes[i];
-		if (node->away)
-			node_open_later(node, world_between(&sim->world, 1, 1000) * WORLD_MS);
-		node->away = false;
-	}
 }

@@ -1,0 +1,102 @@
+/* A minority that stays away: the others must do without it. */
+#include "tests/sim/look.h"
+#include "tests/sim/schedule.h"
+#include "tests/sim/sim.h"
+
+#define AMBUSH_US (4 * WORLD_SECOND) /* so long is waited for a candidate */
+
+static unsigned voters_of(const struct sim *sim)
+{
+	unsigned voters = 0;
+	for (unsigned i = 0; i < sim->node_count; i++)
+		voters += check_votes(&sim->nodes[i]);
+	return voters;
+}
+
+static void send_away(struct node *node)
+{
+	sim_count(node->sim, FAULT_AWAY);
+	world_trace(&node->sim->world, "%s is away", node->name);
+	node->away = true;
+	node_die(node, NODE_POWER);
+}
+
+/* ---- The one that stands for election ---- */
+
+static void isolate(struct sim *sim, unsigned index, bool cut)
+{
+	for (unsigned i = 0; i < sim->node_count; i++)
+		sim->net.links[index][i].cut = sim->net.links[i][index].cut = cut;
+}
+
+/* The leader is alone with records that nobody else has. Whoever stands for election meanwhile is gone in that moment,
+ * and leaves one with its term, and one with the longest log. */
+static void fire_ambush(void *arg, uint64_t token)
+{
+	struct sim *sim = arg;
+	const struct node *leader = &sim->nodes[token];
+	struct node *candidate = NULL;
+	for (unsigned i = 0; i < sim->node_count && node_up(leader); i++) {
+		struct node *node = &sim->nodes[i];
+		if (node != leader && node_up(node) && check_votes(node) &&
+		    look_term(node->cluster) > look_term(leader->cluster))
+			candidate = node;
+	}
+	bool over = candidate != NULL || !node_up(leader) || sim->world.now_us > sim->schedule.ambush_us;
+	if (!over) {
+		world_after(&sim->world, 300, fire_ambush, sim, token);
+		return;
+	}
+	if (candidate != NULL)
+		send_away(candidate);
+	isolate(sim, (unsigned)token, false);
+}
+
+static bool ambush(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->node_count; i++) {
+		struct node *node = &sim->nodes[i];
+		if (!node_up(node) || !look_leads(node->cluster) || !check_votes(node))
+			continue;
+		isolate(sim, i, true);
+		for (unsigned k = 0; k < 3 && node_up(node); k++)
+			client_append(node, SERVICE_ANYWHERE);
+		sim->schedule.ambush_us = sim->world.now_us + AMBUSH_US;
+		world_after(&sim->world, 300, fire_ambush, sim, i);
+		return true;
+	}
+	return false;
+}
+
+/* ---- Any ---- */
+
+bool schedule_send_away(struct sim *sim)
+{
+	struct world *world = &sim->world;
+	unsigned voters = voters_of(sim), sent = 0;
+	/* Nobody may be on the way out: the majority would be another one. */
+	if (!schedule_happens(sim, FAULT_AWAY) || sim->schedule.shrinks || sim->schedule.damaged != 0 || voters < 3)
+		return false;
+	if (world_chance(world, 400))
+		return ambush(sim);
+	unsigned count = (unsigned)world_between(world, 1, (voters - 1) / 2);
+	unsigned first = (unsigned)world_between(world, 0, sim->node_count - 1);
+	for (unsigned i = 0; i < sim->node_count && sent < count; i++) {
+		struct node *node = &sim->nodes[(first + i) % sim->node_count];
+		if (check_votes(node)) {
+			send_away(node);
+			sent++;
+		}
+	}
+	return true;
+}
+
+void schedule_call_back(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->node_count; i++) {
+		struct node *node = &sim->nodes[i];
+		if (node->away)
+			node_open_later(node, world_between(&sim->world, 1, 1000) * WORLD_MS);
+		node->away = false;
+	}
+}
