@@ -34,6 +34,7 @@ struct check_append {
 	int status;            /* of the answer */
 	uint64_t first_offset; /* as it was answered, once done */
 	bool placed;           /* it is in the truth */
+	bool unseen;           /* its entry had rotted where it was acknowledged */
 	uint64_t place;        /* its first offset there */
 	uint32_t count;
 	uint32_t sizes[CHECK_COUNT_MAX];

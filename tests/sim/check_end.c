@@ -108,7 +108,7 @@ static void same_machine(struct node *node)
 	struct sim *sim = node->sim;
 	const struct machine *machine = look_machine(node->cluster);
 	/* One that is about to join, or proposes something just now, stands elsewhere. */
-	if (machine->entry != sim->check.machine.entry)
+	if (machine->entry != sim->check.machine.entry || look_damaged(node->cluster))
 		return;
 	unsigned char *images = world_allocate(NULL, 2 * (size_t)MACHINE_SIZE_MAX);
 	size_t ours = machine_encode(&sim->check.machine, images);
@@ -135,7 +135,8 @@ void check_finally(struct sim *sim)
 			check_node(check_find(sim, members->members[i].id));
 	for (uint64_t i = 0; i < sim->check.append_count; i++) {
 		const struct check_append *append = sim->check.appends[i];
-		if (append->fate == CHECK_DONE && (!append->placed || append->place != append->first_offset))
+		if (append->fate == CHECK_DONE &&
+		    (append->placed ? append->place != append->first_offset : !append->unseen))
 			world_break(&sim->world, "append %" PRIu64 " is not where it was acknowledged", i);
 		if (append->fate == CHECK_REFUSED && append->placed)
 			world_break(&sim->world, "append %" PRIu64 " was refused, and is there", i);

@@ -14,6 +14,11 @@ bool look_leads(const struct cluster *cluster)
 	return cluster->started && core_role(cluster->core) == CORE_LEADER;
 }
 
+bool look_stands(const struct cluster *cluster)
+{
+	return cluster->started && core_role(cluster->core) == CORE_CANDIDATE;
+}
+
 uint64_t look_term(const struct cluster *cluster)
 {
 	return cluster->started ? core_term(cluster->core) : cluster->vote.term;

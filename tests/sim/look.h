@@ -12,6 +12,8 @@ struct machine;
 /* Its log. */
 struct log *look_log(const struct cluster *cluster);
 bool look_leads(const struct cluster *cluster);
+/* Whether it asks for votes. */
+bool look_stands(const struct cluster *cluster);
 uint64_t look_term(const struct cluster *cluster);
 /* The last entry that it holds for committed. */
 uint64_t look_commit(const struct cluster *cluster);

@@ -4,6 +4,7 @@
 #include "tests/sim/sim.h"
 
 #define AMBUSH_US (4 * WORLD_SECOND) /* so long is waited for a candidate */
+#define AMBUSH_LOOK_US 100u          /* between two looks for one */
 
 static unsigned voters_of(const struct sim *sim)
 {
@@ -29,22 +30,35 @@ static void isolate(struct sim *sim, unsigned index, bool cut)
 		sim->net.links[index][i].cut = sim->net.links[i][index].cut = cut;
 }
 
+/* One that stands for election in a term that another one has heard of; NULL when there is none. */
+static struct node *find_candidate(struct sim *sim)
+{
+	struct node *candidate = NULL;
+	unsigned heard = 0;
+	for (unsigned i = 0; i < sim->node_count; i++)
+		if (node_up(&sim->nodes[i]) && look_stands(sim->nodes[i].cluster))
+			candidate = &sim->nodes[i];
+	for (unsigned i = 0; i < sim->node_count && candidate != NULL; i++) {
+		const struct node *node = &sim->nodes[i];
+		heard += node_up(node) && check_votes(node) &&
+		         look_term(node->cluster) == look_term(candidate->cluster);
+	}
+	return heard > 1 && check_votes(candidate) ? candidate : NULL;
+}
+
 /* The leader is alone with records that nobody else has. Whoever stands for election meanwhile is gone in that moment,
  * and leaves one with its term, and one with the longest log. */
 static void fire_ambush(void *arg, uint64_t token)
 {
 	struct sim *sim = arg;
 	const struct node *leader = &sim->nodes[token];
-	struct node *candidate = NULL;
-	for (unsigned i = 0; i < sim->node_count && node_up(leader); i++) {
-		struct node *node = &sim->nodes[i];
-		if (node != leader && node_up(node) && check_votes(node) &&
-		    look_term(node->cluster) > look_term(leader->cluster))
-			candidate = node;
-	}
+	struct node *candidate = find_candidate(sim);
+	/* Its first phase is in the term that all have. */
+	if (candidate != NULL && node_up(leader) && look_term(candidate->cluster) == look_term(leader->cluster))
+		candidate = NULL;
 	bool over = candidate != NULL || !node_up(leader) || sim->world.now_us > sim->schedule.ambush_us;
 	if (!over) {
-		world_after(&sim->world, 300, fire_ambush, sim, token);
+		world_after(&sim->world, AMBUSH_LOOK_US, fire_ambush, sim, token);
 		return;
 	}
 	if (candidate != NULL)
@@ -62,7 +76,7 @@ static bool ambush(struct sim *sim)
 		for (unsigned k = 0; k < 3 && node_up(node); k++)
 			client_append(node, SERVICE_ANYWHERE);
 		sim->schedule.ambush_us = sim->world.now_us + AMBUSH_US;
-		world_after(&sim->world, 300, fire_ambush, sim, i);
+		world_after(&sim->world, AMBUSH_LOOK_US, fire_ambush, sim, i);
 		return true;
 	}
 	return false;
