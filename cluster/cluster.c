@@ -121,8 +121,7 @@ static void start_write(struct cluster *cluster, bool idle)
 	if (rc == 0 && job != NULL) {
 		cluster->write_out = true;
 		cluster->host->run_write(cluster->host, job);
-		if (MUTANT(LEADER_COUNTS_EARLY) ? cluster_leads(cluster)
-		                                : MUTANT(FOLLOWER_ANSWERS_EARLY) && !cluster_leads(cluster))
+		if (cluster_leads(cluster) ? MUTANT(LEADER_COUNTS_EARLY) : MUTANT(FOLLOWER_ANSWERS_EARLY))
 			core_persisted(cluster->core, cluster_now(cluster), cluster->machine.entry);
 	}
 }
@@ -183,9 +182,8 @@ static void propose_barrier(struct cluster *cluster)
 			cluster_check(cluster, rc, "a barrier could not be proposed");
 		log_tail(cluster->log, &tail);
 	}
-	cluster->ready_entry = tail.term == cluster->term || cluster_alone(cluster) ? tail.entry : UINT64_MAX;
-	if (MUTANT(NO_BARRIER))
-		cluster->ready_entry = 0;
+	bool last = tail.term == cluster->term || cluster_alone(cluster);
+	cluster->ready_entry = MUTANT(NO_BARRIER) ? 0 : last ? tail.entry : UINT64_MAX;
 }
 
 static void begin_leading(struct cluster *cluster)
@@ -225,8 +223,7 @@ static void look_at_core(struct cluster *cluster)
 static void look_at_members(struct cluster *cluster)
 {
 	const struct machine_members *members = &cluster->machine.members;
-	if (cluster->told_entry == members->entry ||
-	    (members->entry > cluster->applied.entry && !MUTANT(REMOVED_EARLY)))
+	if (cluster->told_entry == members->entry || members->entry > cluster->applied.entry)
 		return;
 	if (cluster_leads(cluster) || cluster->role == CORE_LEADER)
 		members_settled(cluster);

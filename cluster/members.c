@@ -124,7 +124,7 @@ static int propose(struct cluster *cluster, const struct machine_members *member
 	unsigned char data[CONFIGURATION_SIZE_MAX];
 	struct log_tail tail;
 	/* With each other change libraft would be asked in vain. */
-	if (!core_settled(cluster->core) && !MUTANT(TWO_CHANGES))
+	if (!core_settled(cluster->core))
 		return -EBUSY;
 	log_tail(cluster->log, &tail);
 	size_t size = configuration_encode(members->members, members->count, data);
@@ -381,8 +381,7 @@ static void leave(struct cluster *cluster)
 void member_removed(struct cluster *cluster, const struct message *message)
 {
 	/* The configuration that this member knows itself in may be newer than the sender's. */
-	if (MUTANT(REMOVED_BELIEVED) ||
-	    (cluster->machine.members.count > 0 && message->configuration > cluster->machine.members.entry))
+	if (cluster->machine.members.count > 0 && message->configuration > cluster->machine.members.entry)
 		leave(cluster);
 }
 

@@ -73,7 +73,7 @@ void mend_look(struct cluster *cluster, uint64_t now_ms)
 		mend->last_entry = damage->last_entry;
 	}
 	/* What is not committed may be another's to overwrite. */
-	if (damage->last_entry <= cluster->commit || MUTANT(MENDED_UNCOMMITTED))
+	if (damage->last_entry <= cluster->commit)
 		ask(cluster, now_ms);
 }
 
@@ -84,7 +84,7 @@ static void give(struct cluster *cluster, const struct message *message)
 	struct message answer = {
 		.type = MESSAGE_FETCH_RESULT, .term = core_term(cluster->core), .fetch = message->fetch};
 	uint64_t first = message->fetch.first_entry, last = message->fetch.last_entry;
-	if (first == 0 || first > last || (last > cluster->commit && !MUTANT(MENDED_UNCOMMITTED)) || last > log_durable(cluster->log) ||
+	if (first == 0 || first > last || last > cluster->commit || last > log_durable(cluster->log) ||
 	    last - first >= UINT32_MAX)
 		return;
 	/* The frames are loaded as it is sent, in pieces, each a message. */

@@ -217,7 +217,7 @@ static void send_piece(struct cluster *cluster, struct peer *peer, const struct 
 	message.size = piece->size;
 	if (message.type == MESSAGE_APPEND) {
 		message.append.count = piece->count;
-		if (message.append.commit > message.append.entry + piece->count && !MUTANT(COMMIT_PAST_PIECE))
+		if (message.append.commit > message.append.entry + piece->count)
 			message.append.commit = message.append.entry + piece->count;
 		whole->append.entry += piece->count;
 		whole->append.entry_term = piece->term;
@@ -375,7 +375,7 @@ static bool send_first(struct cluster *cluster, struct peer *peer)
 	bool frames = (message->type == MESSAGE_APPEND && message->append.count > 0) ||
 	              (message->type == MESSAGE_FETCH_RESULT && message->fetch.last_entry > 0);
 	bool raft = message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL;
-	if (raft && !is_current(cluster, message) && !MUTANT(OLD_LEADER_SENDS)) {
+	if (raft && !is_current(cluster, message)) {
 		take_first(peer);
 		return true;
 	}

@@ -115,7 +115,7 @@ static void receive_append(struct cluster *cluster, const struct message *messag
 	} else if (rc == 0) {
 		size_t count = fitting(cluster, &frames);
 		append.append.count = (uint32_t)count;
-		if (append.append.commit > append.append.entry + count && !MUTANT(COMMIT_PAST_PIECE))
+		if (append.append.commit > append.append.entry + count)
 			append.append.commit = append.append.entry + count;
 		rc = give(cluster, &append, &frames, count);
 		cluster_check(cluster, rc, "an entry of the leader could not be taken");
@@ -160,8 +160,7 @@ static void receive_raft(struct cluster *cluster, const struct message *message)
 	if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL)
 		cluster->spare = cluster->removed = false;
 	/* In order: what follows a message that is held is lost. */
-	bool behind = cluster->held.message.type != 0 && cluster->held.message.from == message->from &&
-	              !MUTANT(HELD_OVERTAKEN);
+	bool behind = cluster->held.message.type != 0 && cluster->held.message.from == message->from;
 	if (message->type == MESSAGE_APPEND_RESULT) {
 		struct peer *peer = peer_find(cluster, message->from, false);
 		if (peer != NULL)

@@ -35,7 +35,7 @@ static void found(size_t count)
 	several_agree(&several);
 }
 
-static unsigned char data[1000000];
+static unsigned char data[SERVICE_RECORD_SIZE_MAX];
 
 /* Appends so many records of that size at a node, each in an entry of its own. */
 static void fill(size_t i, unsigned count, uint32_t size)
@@ -219,6 +219,31 @@ static void entries_that_are_being_written_go_together(void **state)
 	several_expect_equal(&several);
 }
 
+static void entries_in_memory_go_in_pieces_too(void **state)
+{
+	struct sent sent = {0};
+	static struct told told[60];
+	found(3);
+	several_isolate(&several, 2, true);
+	several_pass(&several, 2000);
+	several.stalled[0] = true;
+	member_send_one(several_member(&several, 0), &sent, data, sizeof data);
+	several_settle(&several);
+	for (unsigned i = 0; i < 60; i++) {
+		told[i] = (struct told){.command = {.kind = SERVICE_TRIM}};
+		several_tell(&several, 0, &told[i]);
+		several_settle(&several);
+	}
+	several.biggest = 0;
+	several_isolate(&several, 2, false);
+	several_pass(&several, 1000);
+	assert_true(several.biggest > sizeof data);
+	assert_true(several.biggest <= CLUSTER_PIECE_SIZE);
+	several.stalled[0] = false;
+	assert_int_equal(several_answer(&several, &sent), 0);
+	several_expect_equal(&several);
+}
+
 static void entries_that_are_not_in_memory_are_read_elsewhere(void **state)
 {
 	found(3);
@@ -328,6 +353,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_follower_far_behind_is_served_in_pieces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_entry_larger_than_a_piece_goes_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(entries_that_are_being_written_go_together, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(entries_in_memory_go_in_pieces_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(entries_that_are_not_in_memory_are_read_elsewhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_read_for_a_follower_comes_back_when_nothing_is_left_to_send, set_up,
 	                                        tear_down),

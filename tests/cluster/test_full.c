@@ -112,23 +112,35 @@ static void a_majority_of_full_disks_refuses_appends_and_reads_go_on(void **stat
 	several_expect_equal(&several);
 }
 
-static void a_leader_without_room_refuses_appends_and_commands(void **state)
+static void a_member_alone_without_room_refuses_appends_and_commands(void **state)
 {
-	struct told told = {.command = {.kind = SERVICE_RETAIN, .bytes = 1}};
-	found(3);
+	struct told told = {.command = {.kind = SERVICE_TRIM}};
+	found(1);
 	set_room(0, 10 << 20);
 	assert_int_equal(fill_up(0), -ENOSPC);
-	/* Small ones may still find a place in the last segment; then they do not. */
-	int status = 0;
-	for (unsigned i = 0; i < 1000 && status == 0; i++)
-		status = several_command(&several, 0, &told);
-	assert_int_equal(status, -ENOSPC);
+	assert_int_equal(several_command(&several, 0, &told), -ENOSPC);
 	assert_int_equal(several_cluster(&several, 0)->failure, 0);
+	member_expect_text(several_member(&several, 0), 0, "warm");
 	set_room(0, UINT64_MAX);
+	/* The first ones that are refused have the room looked for. */
 	several_pass(&several, 1000);
 	several_command(&several, 0, &told);
 	several_pass(&several, 1000);
 	assert_int_equal(several_command(&several, 0, &told), 0);
+	several_append(&several, 0, "there is room");
+}
+
+static void a_leader_without_room_hands_over_to_one_that_has_some(void **state)
+{
+	found(3);
+	set_room(0, 10 << 20);
+	assert_int_equal(fill_up(0), -ENOSPC);
+	several_pass(&several, 1000);
+	size_t leader = several_lead(&several);
+	assert_int_not_equal(leader, 0);
+	several_append(&several, leader, "goes on");
+	set_room(0, UINT64_MAX);
+	several_append(&several, leader, "and on");
 	several_expect_equal(&several);
 }
 
@@ -154,7 +166,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_full_disk_of_three_keeps_nobody_from_appending, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_majority_of_full_disks_refuses_appends_and_reads_go_on, set_up,
 	                                        tear_down),
-		cmocka_unit_test_setup_teardown(a_leader_without_room_refuses_appends_and_commands, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_member_alone_without_room_refuses_appends_and_commands, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_leader_without_room_hands_over_to_one_that_has_some, set_up,
+	                                        tear_down),
 		cmocka_unit_test_setup_teardown(a_new_leader_without_room_for_a_barrier_leads_when_there_is_some,
 	                                        set_up, tear_down),
 	};

@@ -1,5 +1,5 @@
-/* Memory that runs out at any moment under several members: the Nth allocation fails, N from 1 until none does any more.
- * Nothing crashes or leaks, no append is there twice or lost, and the cluster gets there. The disk is the operating
+/* Memory that runs out at any moment under several members: the Nth allocation fails, N from 1 until none does any
+ * more. Nothing crashes or leaks, no append is there twice or lost, and the cluster gets there. The disk is the operating
  * system's, so that all allocations counted are the members' own (and libraft's). */
 #include <errno.h>
 #include <fcntl.h>

@@ -148,8 +148,8 @@ static void nothing(void)
 {
 }
 
-/* Runs the scene, at whose beginning the nth call of node 2's disk fails; then it is started again, if it failed, and the
- * cluster gets there. Returns whether there was such a call. */
+/* Runs the scene, at whose beginning the nth call of node 2's disk fails; then it is started again, if it failed, and
+ * the cluster gets there. Returns whether there was such a call. */
 static bool try_nth(scene_cb prepare, scene_cb scene, scene_cb after, unsigned nth, enum faulty_way way)
 {
 	several_init(&several);

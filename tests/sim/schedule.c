@@ -188,7 +188,7 @@ static void send_alien(struct sim *sim)
 	struct message message = {.type = types[world_between(world, 0, 2)],
 	                          .from = world_between(world, 1, UINT32_MAX),
 	                          .cluster = world_between(world, 1, UINT32_MAX),
-	                          .term = look_term(node->cluster) + world_between(world, 0, 3),
+	                          .term = look_term(node->cluster) + world_between(world, 1, 4),
 	                          .start = 1,
 	                          .number = 1};
 	if (message.type == MESSAGE_APPEND)

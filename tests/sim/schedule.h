@@ -13,12 +13,14 @@ struct node;
 struct sim;
 
 struct schedule {
-	struct dice dice;                     /* its own: the others are not moved by what it draws, nor it by them */
-	unsigned drawn;                       /* the kinds of this life, bits 1 << enum fault */
-	unsigned faults;                      /* those of them that are not turned off */
-	uint64_t pause_us;                    /* between two of them, on average */
-	uint64_t end_us;                      /* when the trouble stops */
-	bool calm;                            /* it has */
+	struct dice dice;  /* its own: the others are not moved by what it draws, nor it by them */
+	unsigned drawn;    /* the kinds of this life, bits 1 << enum fault */
+	unsigned faults;   /* those of them that are not turned off */
+	uint64_t pause_us; /* between two of them, on average */
+	uint64_t end_us;   /* when the trouble stops */
+	bool calm;         /* it has */
+	unsigned deaf;     /* the one that stood for election, and hears nothing */
+	uint64_t deaf_until_us;
 	uint64_t ambush_us;                   /* until then one that stands for election is waited for */
 	bool mild;                            /* now and then a message is lost, and that is all */
 	bool shrinks;                         /* members are removed in this life; in others disks are lost */

@@ -3,7 +3,8 @@
 #include "tests/sim/schedule.h"
 #include "tests/sim/sim.h"
 
-#define AMBUSH_US (4 * WORLD_SECOND) /* so long is waited for a candidate */
+#define DEAF_US (100 * WORLD_MS)
+#define AMBUSH_US (6 * WORLD_SECOND) /* so long is waited for a candidate */
 #define AMBUSH_LOOK_US 100u          /* between two looks for one */
 
 static unsigned voters_of(const struct sim *sim)
@@ -12,6 +13,14 @@ static unsigned voters_of(const struct sim *sim)
 	for (unsigned i = 0; i < sim->node_count; i++)
 		voters += check_votes(&sim->nodes[i]);
 	return voters;
+}
+
+static bool any_away(const struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->node_count; i++)
+		if (sim->nodes[i].away)
+			return true;
+	return false;
 }
 
 static void send_away(struct node *node)
@@ -46,24 +55,35 @@ static struct node *find_candidate(struct sim *sim)
 	return heard > 1 && check_votes(candidate) ? candidate : NULL;
 }
 
-/* The leader is alone with records that nobody else has. Whoever stands for election meanwhile is gone in that moment,
- * and leaves one with its term, and one with the longest log. */
+/* The leader is alone with records that nobody else has. The first one that stands for election meanwhile fails for want
+ * of answers, and the next one is gone in that moment: that leaves one whose term is two ahead, and one with the longest
+ * log. */
 static void fire_ambush(void *arg, uint64_t token)
 {
 	struct sim *sim = arg;
+	struct schedule *schedule = &sim->schedule;
 	const struct node *leader = &sim->nodes[token];
-	struct node *candidate = find_candidate(sim);
-	/* Its first phase is in the term that all have. */
-	if (candidate != NULL && node_up(leader) && look_term(candidate->cluster) == look_term(leader->cluster))
-		candidate = NULL;
-	bool over = candidate != NULL || !node_up(leader) || sim->world.now_us > sim->schedule.ambush_us;
-	if (!over) {
-		world_after(&sim->world, AMBUSH_LOOK_US, fire_ambush, sim, token);
-		return;
-	}
-	if (candidate != NULL)
+	struct node *candidate = any_away(sim) ? NULL : find_candidate(sim);
+	uint64_t ahead = candidate == NULL || !node_up(leader) || candidate == leader
+	                         ? 0
+	                         : look_term(candidate->cluster) - look_term(leader->cluster);
+	if (ahead == 1 && schedule->deaf_until_us == 0) {
+		schedule->deaf = candidate->index;
+		schedule->deaf_until_us = sim->world.now_us + DEAF_US;
+		isolate(sim, schedule->deaf, true);
+	} else if (ahead > 1) {
 		send_away(candidate);
-	isolate(sim, (unsigned)token, false);
+	}
+	if (schedule->deaf_until_us != 0 && sim->world.now_us >= schedule->deaf_until_us) {
+		isolate(sim, schedule->deaf, false);
+		isolate(sim, (unsigned)token, true);
+	}
+	/* Its own messages would tell it of the new term: it must have given up. */
+	bool met = any_away(sim) && !(node_up(leader) && look_leads(leader->cluster));
+	if (met || sim->world.now_us > schedule->ambush_us)
+		net_heal(sim);
+	else
+		world_after(&sim->world, AMBUSH_LOOK_US, fire_ambush, sim, token);
 }
 
 static bool ambush(struct sim *sim)
