@@ -325,15 +325,16 @@ static void settle_all(struct cluster *cluster, struct batch_list *list, int sta
 static int propose(struct cluster *cluster, struct gathering *gathering)
 {
 	struct log_frame *frame = NULL;
-	if (!has_room(cluster, (uint32_t)gathering->frame_size)) {
-		settle_all(cluster, &gathering->batches, -ENOSPC);
-		return 0;
-	}
 	int rc = join_frames(gathering, &frame);
 	if (rc == -ENOBUFS) {
 		/* Its sender left no room for the row of its session. */
 		log_frame_unref(frame);
 		settle_all(cluster, &gathering->batches, -EMSGSIZE);
+		return 0;
+	}
+	if (rc == 0 && !has_room(cluster, log_frame_size(frame) + COMMANDS_SIZE)) {
+		log_frame_unref(frame);
+		settle_all(cluster, &gathering->batches, -ENOSPC);
 		return 0;
 	}
 	if (rc == 0)

@@ -62,6 +62,11 @@ bool cluster_alone(const struct cluster *cluster)
 	return members->count == 1 && members->members[0].id == cluster->identity.id;
 }
 
+bool cluster_drains(const struct cluster *cluster)
+{
+	return cluster->stopping && append_idle(cluster) && request_idle(cluster);
+}
+
 /* ---- Failing ---- */
 
 void cluster_fail(struct cluster *cluster, int status, const char *sentence)
@@ -297,7 +302,7 @@ static void check(struct cluster *cluster, uint64_t now_ms)
 	mend_look(cluster, now_ms);
 	if (now_ms >= cluster->repeat_at) {
 		cluster->repeat_at = now_ms + cluster->election_ms;
-		request_repeat(cluster);
+		request_repeat(cluster, now_ms);
 		forward_repeat(cluster);
 		echo_repeat(cluster);
 		members_tell_spares(cluster);

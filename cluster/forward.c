@@ -159,7 +159,8 @@ void forward_receive(struct cluster *cluster, const struct message *message)
 	const struct message_request *request = &message->request;
 	struct log_frame *frame;
 	size_t used;
-	if (!cluster_leads(cluster) || request->session == 0 || request->sequence == 0 || cluster->stopping ||
+	/* One that was sent in another term may have been refused by that term's leader since: its sender asks again. */
+	if (!cluster_leads(cluster) || message->term != core_term(cluster->core) || request->session == 0 || request->sequence == 0 || cluster->stopping ||
 	    cluster->queue_size + message->size > CLUSTER_QUEUE_SIZE_MAX)
 		return;
 	if (is_known(&cluster->waiting, message->from, request) ||

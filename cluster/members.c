@@ -332,7 +332,7 @@ void members_tell_spares(struct cluster *cluster)
 {
 	const struct machine_members *members = &cluster->machine.members;
 	unsigned char data[CONFIGURATION_SIZE_MAX];
-	if (!cluster_ready(cluster))
+	if (!cluster_ready(cluster) || members->entry > cluster->commit)
 		return;
 	for (size_t i = 0; i < members->count; i++) {
 		if (members->members[i].role != SERVICE_SPARE)

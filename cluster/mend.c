@@ -36,14 +36,13 @@ void mend_finish(struct cluster *cluster)
 	forget(&cluster->mend);
 }
 
-/* The next member in turn that is heard of; 0 when there is none. */
+/* The next member in turn; one that is not there does not answer. 0 when there is none. */
 static uint64_t next_peer(struct cluster *cluster)
 {
 	const struct machine_members *members = &cluster->machine.members;
 	for (size_t tries = 0; tries < members->count; tries++) {
 		const struct service_member *member = &members->members[cluster->mend.turn++ % members->count];
-		if (member->id != cluster->identity.id && member->role != SERVICE_SPARE &&
-		    peer_heard(cluster, member->id))
+		if (member->id != cluster->identity.id && member->role != SERVICE_SPARE)
 			return member->id;
 	}
 	return 0;

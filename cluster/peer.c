@@ -396,7 +396,7 @@ static bool send_first(struct cluster *cluster, struct peer *peer)
 
 void peer_pump(struct cluster *cluster, struct peer *peer)
 {
-	while (peer->first != NULL && peer->load == NULL)
+	while (peer->first != NULL && peer->load == NULL && !cluster_drains(cluster))
 		if (!send_first(cluster, peer))
 			return;
 }

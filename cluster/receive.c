@@ -68,7 +68,9 @@ static size_t fitting(struct cluster *cluster, const struct frames *frames)
 	size_t size = 0, i = 0;
 	for (; i < frames->count; i++) {
 		size += log_frame_header(frames->frames[i])->size;
-		if (size > UINT32_MAX || log_room(cluster->log, (uint32_t)size) == -ENOSPC)
+		bool records = log_frame_header(frames->frames[i])->type == LOG_RECORDS;
+		if (size > UINT32_MAX ||
+		    log_room(cluster->log, (uint32_t)size + (records ? COMMANDS_SIZE : 0)) == -ENOSPC)
 			break;
 	}
 	if (i < frames->count)
@@ -205,7 +207,8 @@ static void receive_stranger(struct cluster *cluster, const struct message *mess
 		                               .term = core_term(cluster->core),
 		                               .configuration = cluster->machine.members.entry};
 		peer_send(cluster, message->from, &answer);
-	} else if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL) {
+	} else if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL ||
+	           message->type == MESSAGE_VOTE) {
 		receive_raft(cluster, message);
 	}
 }
@@ -257,7 +260,8 @@ static void dispatch(struct cluster *cluster, const struct message *message)
 
 void cluster_receive(struct cluster *cluster, const struct message *message)
 {
-	if (!cluster->started || cluster->stopped || cluster->failure != 0 || message->from == cluster->identity.id)
+	if (!cluster->started || cluster_drains(cluster) || cluster->failure != 0 ||
+	    message->from == cluster->identity.id)
 		return;
 	if (is_alien(cluster, message)) {
 		observe_event(OBSERVE_WARNING, "other_cluster", OBSERVE_NUMBER("from", message->from),

@@ -26,6 +26,7 @@ int command_op(struct service *service, struct service_command *command)
 	command->number = 0;
 	command->entry = 0;
 	command->sent = false;
+	command->wait = cluster->election_ms;
 	command->next = cluster->commands;
 	cluster->commands = command;
 	cluster->command_count++;
@@ -166,11 +167,22 @@ static int take_control(struct cluster *cluster, const struct message *message, 
 	return rc;
 }
 
+/* Whether it was asked already, and is answered once its entry is applied. */
+static bool is_promised(const struct cluster *cluster, uint64_t origin, uint64_t number)
+{
+	for (const struct request *request = cluster->requests; request != NULL; request = request->next)
+		if (request->origin == origin && request->number == number)
+			return true;
+	return false;
+}
+
 /* Does what is asked, as the leader. origin: 0 for this member's own. */
 static void take(struct cluster *cluster, uint64_t origin, const struct message *message)
 {
 	uint64_t number = message->request.number, entry = 0;
 	int rc;
+	if (is_promised(cluster, origin, number))
+		return;
 	switch (message->type) {
 	case MESSAGE_END:
 		echo_ask(cluster, origin, number);
@@ -242,23 +254,23 @@ static void open_session(struct cluster *cluster)
 {
 	const struct control control = {.type = CONTROL_SESSION};
 	unsigned char code[CONTROL_SIZE];
-	if (!cluster->session.wanted || cluster->session.number != 0)
+	if (!cluster->session.wanted || cluster->session.asked || cluster->leader == 0 ||
+	    (cluster_leads(cluster) && !cluster_ready(cluster)))
 		return;
+	/* Asked again it keeps its number: one that is slow is opened once. */
+	if (cluster->session.number == 0)
+		cluster->session.number = ++cluster->number;
+	cluster->session.asked = true;
 	control_encode(&control, code);
-	struct message message = {.type = MESSAGE_CONTROL,
-	                          .term = core_term(cluster->core),
-	                          .request = {.number = cluster->number + 1, .expected = MESSAGE_ANYWHERE},
-	                          .data = code,
-	                          .size = sizeof code};
-	if (cluster_leads(cluster) && !cluster_ready(cluster))
-		return;
-	cluster->session.number = ++cluster->number;
+	const struct message message = {.type = MESSAGE_CONTROL,
+	                                .term = core_term(cluster->core),
+	                                .request = {.number = cluster->session.number, .expected = MESSAGE_ANYWHERE},
+	                                .data = code,
+	                                .size = sizeof code};
 	if (cluster_leads(cluster))
 		take(cluster, 0, &message);
-	else if (cluster->leader != 0)
-		peer_send(cluster, cluster->leader, &message);
 	else
-		cluster->session.number = 0;
+		peer_send(cluster, cluster->leader, &message);
 }
 
 static bool session_result(struct cluster *cluster, const struct message_result *result)
@@ -268,7 +280,7 @@ static bool session_result(struct cluster *cluster, const struct message_result 
 		return false;
 	session->number = 0;
 	if (result->status == 0) {
-		session->wanted = false;
+		session->wanted = session->asked = false;
 		session->id = result->value;
 		session->next_sequence = 1;
 		cluster->host->wake_soon(cluster->host);
@@ -293,6 +305,8 @@ static void send_commands(struct cluster *cluster)
 		if (command->sent)
 			continue;
 		command->sent = true;
+		command->again = cluster_now(cluster) + command->wait;
+		command->wait *= 2;
 		command->number = ++cluster->number;
 		make_message(cluster, command, &message, code);
 		if (!here) {
@@ -314,11 +328,11 @@ void request_advance(struct cluster *cluster)
 	send_commands(cluster);
 }
 
-void request_repeat(struct cluster *cluster)
+void request_repeat(struct cluster *cluster, uint64_t now_ms)
 {
-	cluster->session.number = 0;
+	cluster->session.asked = false;
 	for (struct service_command *command = cluster->commands; command != NULL; command = command->next)
-		if (command->entry == 0 && command->kind != SERVICE_TRANSFER)
+		if (command->entry == 0 && command->kind != SERVICE_TRANSFER && now_ms >= command->again)
 			command->sent = false;
 }
 
@@ -343,7 +357,7 @@ void request_leader_changed(struct cluster *cluster, bool led)
 		}
 		echo_forget(cluster);
 	}
-	request_repeat(cluster);
+	request_repeat(cluster, UINT64_MAX);
 }
 
 void request_expire(struct cluster *cluster, uint64_t now_ms)
@@ -355,7 +369,7 @@ void request_expire(struct cluster *cluster, uint64_t now_ms)
 			at = &command->next;
 			continue;
 		}
-		bool harmless = !command->sent || command->kind == SERVICE_END;
+		bool harmless = command->number == 0 || command->kind == SERVICE_END;
 		answer_command(cluster, at, harmless ? -EHOSTUNREACH : -ETIMEDOUT, 0);
 		at = &cluster->commands;
 	}

@@ -35,6 +35,7 @@
 #define OUTGOING_SIZE_MAX (64u << 20) /* and bytes of data in them */
 #define MEND_SIZE_MAX (64u << 20)     /* bytes of one damaged stretch that can be fetched */
 #define FETCH_MS 1000u                /* after that long without an answer another peer is asked */
+#define COMMANDS_SIZE 2048u           /* bytes of a segment that records leave: what trims a full disk finds room */
 #define JOIN_MS 500u                  /* between two tries to join */
 
 /* Appends that go into one entry together, or, of another member, came together. */
@@ -112,6 +113,7 @@ struct session {
 	uint64_t id;            /* 0: none is open */
 	bool wanted;            /* a batch waits for one */
 	uint64_t number;        /* of the request that opens one; 0: none is under way */
+	bool asked;             /* it is on its way; after a while it is asked again */
 	uint64_t next_sequence; /* of the next record */
 	uint64_t next_ordinal;  /* of the next batch */
 };
@@ -219,6 +221,8 @@ bool cluster_leads(const struct cluster *cluster);
 bool cluster_ready(const struct cluster *cluster);
 /* Only this member is in the cluster: nobody else can lead it. */
 bool cluster_alone(const struct cluster *cluster);
+/* It is to stop, and all is answered: it takes nothing more in, or there would always be more to write. */
+bool cluster_drains(const struct cluster *cluster);
 
 /* ---- entries.c ---- */
 
@@ -336,8 +340,8 @@ void request_answer(struct cluster *cluster, uint64_t origin, const struct messa
 void request_promise(struct cluster *cluster, uint64_t origin, uint64_t number, uint64_t value, uint64_t entry);
 /* What was promised and is applied is answered; commands that wait are sent. */
 void request_advance(struct cluster *cluster);
-/* Lets be asked again what may have been lost. */
-void request_repeat(struct cluster *cluster);
+/* Lets be asked again what may have been lost by now. */
+void request_repeat(struct cluster *cluster, uint64_t now_ms);
 void request_leader_changed(struct cluster *cluster, bool led);
 void request_expire(struct cluster *cluster, uint64_t now_ms);
 /* Ends all commands. */

@@ -180,6 +180,8 @@ struct service_command {
 	uint64_t deadline;
 	uint64_t number;
 	uint64_t entry;
+	uint64_t again; /* when it may be asked again, and how long that is after the time before */
+	uint64_t wait;
 	bool sent;
 };
 

@@ -175,6 +175,7 @@ static void a_spare_does_not_stand_for_election(void **state)
 	uint64_t term = core_term(several_cluster(&several, 0)->core);
 	several_isolate(&several, 2, true);
 	several_pass(&several, 5000);
+	assert_int_equal(core_role(several_cluster(&several, 2)->core), CORE_FOLLOWER);
 	several_isolate(&several, 2, false);
 	several_pass(&several, 3000);
 	assert_int_equal(core_term(several_cluster(&several, 0)->core), term);
