@@ -36,8 +36,9 @@ void append_apply(struct cluster *cluster, struct batch_list *done)
 	}
 	while (cluster->settled.first != NULL) {
 		struct batch *batch = list_take(&cluster->settled);
-		/* A spare has no log to wait for. */
-		bool ready = batch->entry <= cluster->applied.entry || cluster->spare || MUTANT(SETTLED_EARLY);
+		/* A member that gets no log has nothing to wait for. */
+		bool ready = batch->entry <= cluster->applied.entry || cluster_detached(cluster) ||
+		             MUTANT(SETTLED_EARLY);
 		if (ready)
 			leave_queue(cluster, batch);
 		list_add(ready ? done : &left, batch);
@@ -149,6 +150,15 @@ void append_expire(struct cluster *cluster, uint64_t now_ms)
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
 		expire(cluster, lists[i], now_ms, &done);
 	append_answer(cluster, &done, 0);
+}
+
+void append_finish(struct cluster *cluster)
+{
+	struct batch_list *const lists[] = {&cluster->waiting, &cluster->sent,          &cluster->proposed,
+	                                    &cluster->settled, &cluster->echo.doubtful, &cluster->echo.doubtful_next};
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+		while (lists[i]->first != NULL)
+			batch_destroy(list_take(lists[i]));
 }
 
 void append_fail_waiting(struct cluster *cluster)

@@ -62,6 +62,11 @@ bool cluster_alone(const struct cluster *cluster)
 	return members->count == 1 && members->members[0].id == cluster->identity.id;
 }
 
+bool cluster_detached(const struct cluster *cluster)
+{
+	return cluster->spare || cluster->removed;
+}
+
 bool cluster_drains(const struct cluster *cluster)
 {
 	return cluster->stopping && append_idle(cluster) && request_idle(cluster);
@@ -286,6 +291,13 @@ void cluster_turn(struct cluster *cluster)
 	finish_stop(cluster);
 }
 
+static void tell_trimmed(struct cluster *cluster)
+{
+	int rc = entries_trimmed(cluster);
+	if (rc != 0)
+		observe_event(OBSERVE_WARNING, "trim_not_told", OBSERVE_NUMBER("error", (uint64_t)-rc));
+}
+
 /* The look at what only time brings about. */
 static void check(struct cluster *cluster, uint64_t now_ms)
 {
@@ -299,6 +311,7 @@ static void check(struct cluster *cluster, uint64_t now_ms)
 		propose_barrier(cluster);
 	members_look(cluster, now_ms);
 	retain_look(cluster);
+	tell_trimmed(cluster);
 	mend_look(cluster, now_ms);
 	if (now_ms >= cluster->repeat_at) {
 		cluster->repeat_at = now_ms + cluster->election_ms;
@@ -385,9 +398,8 @@ static void chore_done(struct cluster *cluster, struct log_job *job)
 		if (cluster_check(cluster, entries_fill_states(cluster, &err), err.text) == 0)
 			cluster_check(cluster, entries_load_machine(cluster, tail.entry, &err), err.text);
 	}
-	rc = cluster->failure == 0 ? entries_trimmed(cluster) : 0;
-	if (rc != 0)
-		observe_event(OBSERVE_WARNING, "trim_not_told", OBSERVE_NUMBER("error", (uint64_t)-rc));
+	if (cluster->failure == 0)
+		tell_trimmed(cluster);
 }
 
 void cluster_job_done(struct cluster *cluster, struct log_job *job)

@@ -89,8 +89,9 @@ int entries_fill_states(struct cluster *cluster, struct clog_error *err)
 		rc = log_set_state(cluster->log, entry, cluster->machine_code, size);
 		entry = log_stateless(cluster->log);
 	}
-	return rc == 0 ? 0 : clog_error_set(err, rc, "%s/log: the state at entry %llu cannot be kept", cluster->data,
-	                                    (unsigned long long)entry);
+	return rc == 0 ? 0
+	               : clog_error_set(err, rc, "%s/log: the state at entry %llu cannot be kept", cluster->data,
+	                                (unsigned long long)entry);
 }
 
 void entries_state(void *arg, const void **data, size_t *size)
@@ -239,6 +240,11 @@ static int append(struct cluster *cluster, struct log_frame *frame)
 	/* After the log, which asks for the machine before the entry when it begins a segment. */
 	if (rc == 0)
 		rc = machine_apply(&cluster->machine, frame);
+	/* A machine that lacks what is damaged is made again once that is mended. */
+	if (rc == -EBADMSG && cluster->machine_broken) {
+		cluster->machine.entry = log_frame_header(frame)->entry;
+		rc = 0;
+	}
 	if (rc != 0)
 		return rc;
 	log_tail(cluster->log, &tail);
@@ -407,7 +413,8 @@ int entries_trimmed(struct cluster *cluster)
 	void *data;
 	size_t size;
 	log_base(cluster->log, &base);
-	if (base.entry == 0 || base.entry <= core_base(cluster->core))
+	/* The core may learn of a commit later than this member did. */
+	if (base.entry <= core_base(cluster->core) || base.entry > core_commit(cluster->core))
 		return 0;
 	int rc = log_state(cluster->log, base.entry, &entry, &data, &size);
 	if (rc != 0)

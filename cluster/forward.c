@@ -160,8 +160,8 @@ void forward_receive(struct cluster *cluster, const struct message *message)
 	struct log_frame *frame;
 	size_t used;
 	/* One that was sent in another term may have been refused by that term's leader since: its sender asks again. */
-	if (!cluster_leads(cluster) || message->term != core_term(cluster->core) || request->session == 0 || request->sequence == 0 || cluster->stopping ||
-	    cluster->queue_size + message->size > CLUSTER_QUEUE_SIZE_MAX)
+	if (!cluster_leads(cluster) || message->term != core_term(cluster->core) || request->session == 0 ||
+	    request->sequence == 0 || cluster->stopping || cluster->queue_size + message->size > CLUSTER_QUEUE_SIZE_MAX)
 		return;
 	if (is_known(&cluster->waiting, message->from, request) ||
 	    is_known(&cluster->proposed, message->from, request) ||

@@ -212,8 +212,7 @@ static int transfer(struct cluster *cluster, uint64_t id, uint64_t *entry)
 
 static bool has_caught_up(const struct cluster *cluster, uint64_t id)
 {
-	return peer_heard(cluster, id) &&
-	       (core_match(cluster->core, id) >= cluster->commit || MUTANT(PROMOTED_BEHIND));
+	return peer_heard(cluster, id) && (core_match(cluster->core, id) >= cluster->commit || MUTANT(PROMOTED_BEHIND));
 }
 
 static int set_role(struct cluster *cluster, size_t i, enum service_role role, bool pinned, uint64_t *entry)
@@ -353,7 +352,7 @@ void member_pointed(struct cluster *cluster, const struct message *message)
 	if (message->configuration > 0)
 		become_spare(cluster, message);
 	else if (cluster->join_at != 0 && cluster->machine.members.count == 0 &&
-	    configuration_decode(message->data, message->size, leader, &count) == 0 && count == 1)
+	         configuration_decode(message->data, message->size, leader, &count) == 0 && count == 1)
 		ask_to_join(cluster, leader[0].address);
 }
 

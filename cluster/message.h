@@ -81,9 +81,10 @@ struct message_request {
 
 struct message_result {
 	uint64_t number;
-	int32_t status; /* 0 or a negative errno */
-	uint64_t value; /* FORWARD: the first offset; CONTROL: the entry; END: the next offset */
-	uint64_t entry; /* the sender of the request answers its user once it has applied this one */
+	int32_t status;      /* 0 or a negative errno */
+	uint64_t value;      /* FORWARD: the first offset; CONTROL: the entry; END: the next offset */
+	uint64_t entry;      /* committed: the sender of the request answers its user once it has applied this one */
+	uint64_t entry_term; /* of it: who has it in this term has all before it as well */
 };
 
 struct message_fetch {

@@ -390,6 +390,8 @@ void cluster_close(struct cluster *cluster)
 	if (cluster == NULL)
 		return;
 	core_destroy(cluster->core);
+	append_finish(cluster);
+	request_finish(cluster);
 	peers_finish(cluster);
 	mend_finish(cluster);
 	free(cluster->held.data);

@@ -437,7 +437,7 @@ void peer_send_core(void *arg, uint64_t id, const struct message *message)
 	struct cluster *cluster = arg;
 	struct message full = *message;
 	if (full.type == MESSAGE_APPEND_RESULT)
-		full.append_result.full = log_room(cluster->log, 0) == -ENOSPC;
+		full.append_result.full = cluster->full;
 	peer_send(cluster, id, &full);
 }
 

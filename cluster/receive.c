@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A frame that ought to find room, once there is some again. */
+#define PROBE_SIZE (64u << 10)
 #define FRAMES_MAX 4096u /* in one message; a right sender puts in no more than are in flight */
 
 /* ---- Frames ---- */
@@ -48,8 +50,8 @@ static int frames_make(struct frames *frames, const struct message *message, uin
 	return left == 0 ? 0 : -EBADMSG;
 }
 
-/* Whether taking the frames means to cut the log. */
-static bool would_cut(const struct cluster *cluster, const struct frames *frames)
+/* The entry from which on the log is to be cut if the frames are taken; 0: none. */
+static uint64_t would_cut(const struct cluster *cluster, const struct frames *frames)
 {
 	struct log_tail tail;
 	log_tail(cluster->log, &tail);
@@ -57,8 +59,19 @@ static bool would_cut(const struct cluster *cluster, const struct frames *frames
 		const struct log_header *header = log_frame_header(frames->frames[i]);
 		if (header->entry <= tail.entry && header->entry > core_base(cluster->core) &&
 		    log_term(cluster->log, header->entry) != header->term)
-			return true;
+			return header->entry;
 	}
+	return 0;
+}
+
+/* The log cannot be cut behind an entry that is damaged: where it ends is not known. */
+static bool is_damaged(const struct cluster *cluster, uint64_t entry)
+{
+	const struct log_damage *damage;
+	size_t count = log_damage(cluster->log, &damage);
+	for (size_t i = 0; i < count; i++)
+		if (entry >= damage[i].first_entry && entry <= damage[i].last_entry)
+			return true;
 	return false;
 }
 
@@ -73,8 +86,10 @@ static size_t fitting(struct cluster *cluster, const struct frames *frames)
 		    log_room(cluster->log, (uint32_t)size + (records ? COMMANDS_SIZE : 0)) == -ENOSPC)
 			break;
 	}
-	if (i < frames->count)
+	/* There may be room by the time the next one comes; a heartbeat has none, and only looks. */
+	if (i < frames->count || cluster->full)
 		log_chore_retry(cluster->log);
+	cluster->full = i < frames->count || (cluster->full && log_room(cluster->log, PROBE_SIZE) == -ENOSPC);
 	return i;
 }
 
@@ -112,7 +127,11 @@ static void receive_append(struct cluster *cluster, const struct message *messag
 	struct frames frames;
 	struct message append = *message;
 	int rc = frames_make(&frames, message, message->append.entry, message->append.count);
-	if (rc == 0 && would_cut(cluster, &frames) && cluster_log_busy(cluster)) {
+	uint64_t cut = rc == 0 ? would_cut(cluster, &frames) : 0;
+	if (cut != 0 && is_damaged(cluster, cut - 1)) {
+		/* It comes again, when that is mended. */
+		rc = 0;
+	} else if (cut != 0 && cluster_log_busy(cluster)) {
 		hold(cluster, message);
 	} else if (rc == 0) {
 		size_t count = fitting(cluster, &frames);

@@ -51,7 +51,7 @@ static bool decide_command(struct cluster *cluster, const struct message_result 
 		struct service_command *command = *at;
 		if (command->number != result->number || !command->sent)
 			continue;
-		if (result->status == 0 && result->entry > cluster->applied.entry && !cluster->spare) {
+		if (result->status == 0 && result->entry > cluster->applied.entry && !cluster_detached(cluster)) {
 			command->entry = result->entry;
 			command->value = result->value;
 			cluster->host->wake_soon(cluster->host);
@@ -68,7 +68,7 @@ static void answer_applied(struct cluster *cluster)
 	struct service_command **at = &cluster->commands;
 	while (*at != NULL) {
 		struct service_command *command = *at;
-		if (command->entry != 0 && (command->entry <= cluster->applied.entry || cluster->spare)) {
+		if (command->entry != 0 && (command->entry <= cluster->applied.entry || cluster_detached(cluster))) {
 			answer_command(cluster, at, 0, command->value);
 			/* The callback may have given another one. */
 			at = &cluster->commands;
@@ -123,7 +123,9 @@ void request_answer(struct cluster *cluster, uint64_t origin, const struct messa
 		request_result(cluster, result);
 		return;
 	}
-	const struct message message = {.type = MESSAGE_RESULT, .term = core_term(cluster->core), .result = *result};
+	struct message message = {.type = MESSAGE_RESULT, .term = core_term(cluster->core), .result = *result};
+	if (result->status == 0)
+		message.result.entry_term = log_term(cluster->log, result->entry);
 	peer_send(cluster, origin, &message);
 }
 
@@ -288,8 +290,19 @@ static bool session_result(struct cluster *cluster, const struct message_result 
 	return true;
 }
 
+/* The answer tells of a commit before the next heartbeat does. */
+static void learn_commit(struct cluster *cluster, const struct message_result *result)
+{
+	struct log_tail tail;
+	log_tail(cluster->log, &tail);
+	if (result->status == 0 && result->entry > cluster->commit && result->entry <= tail.entry &&
+	    result->entry_term != 0 && log_term(cluster->log, result->entry) == result->entry_term)
+		cluster->commit = result->entry;
+}
+
 void request_result(struct cluster *cluster, const struct message_result *result)
 {
+	learn_commit(cluster, result);
 	if (!session_result(cluster, result) && !forward_result(cluster, result))
 		decide_command(cluster, result);
 }
@@ -375,16 +388,28 @@ void request_expire(struct cluster *cluster, uint64_t now_ms)
 	}
 }
 
+static void free_requests(struct request **list)
+{
+	while (*list != NULL) {
+		struct request *request = *list;
+		*list = request->next;
+		free(request);
+	}
+}
+
 void request_fail(struct cluster *cluster, int status)
 {
 	while (cluster->commands != NULL)
 		answer_command(cluster, &cluster->commands, status, 0);
-	while (cluster->requests != NULL) {
-		struct request *request = cluster->requests;
-		cluster->requests = request->next;
-		free(request);
-	}
+	free_requests(&cluster->requests);
 	cluster->request_count = 0;
+}
+
+void request_finish(struct cluster *cluster)
+{
+	free_requests(&cluster->requests);
+	free_requests(&cluster->echo.asking);
+	free_requests(&cluster->echo.next);
 }
 
 bool request_idle(const struct cluster *cluster)

@@ -124,9 +124,9 @@ struct mend {
 	unsigned char *data;
 	size_t size, capacity;
 	uint64_t asked_ms;
-	size_t turn; /* whose turn it is to be asked */
+	size_t turn;      /* whose turn it is to be asked */
 	uint64_t suspect; /* an entry that could not be read: its segment is to be looked through; 0: none */
-	bool out;    /* the job is */
+	bool out;         /* the job is */
 	const struct log_job *job;
 };
 
@@ -158,9 +158,10 @@ struct cluster {
 	/* What it last saw of the core. */
 	enum core_role role;
 	uint64_t term, leader;
-	uint64_t ready_entry; /* a leader proposes once this is applied: all that it inherited */
-	bool removed;         /* in the cluster no more */
-	bool spare;           /* the leader says so: it sends no log */
+	uint64_t ready_entry;  /* a leader proposes once this is applied: all that it inherited */
+	bool removed;          /* in the cluster no more */
+	bool full;             /* there was no room for an entry of the leader's */
+	bool spare;            /* the leader says so: it sends no log */
 	uint64_t spare_leader; /* who says so */
 
 	struct batch_list waiting;    /* the last one is open: it takes more */
@@ -221,6 +222,8 @@ bool cluster_leads(const struct cluster *cluster);
 bool cluster_ready(const struct cluster *cluster);
 /* Only this member is in the cluster: nobody else can lead it. */
 bool cluster_alone(const struct cluster *cluster);
+/* The leader sends it no log any more: what is decided elsewhere it cannot wait to see here. */
+bool cluster_detached(const struct cluster *cluster);
 /* It is to stop, and all is answered: it takes nothing more in, or there would always be more to write. */
 bool cluster_drains(const struct cluster *cluster);
 
@@ -309,6 +312,8 @@ void append_expire(struct cluster *cluster, uint64_t now_ms);
 /* Answers what waits, when the member has failed. */
 void append_fail_waiting(struct cluster *cluster);
 bool append_idle(const struct cluster *cluster);
+/* Frees what other members wait for. */
+void append_finish(struct cluster *cluster);
 
 /* ---- forward.c ---- */
 
@@ -347,6 +352,8 @@ void request_expire(struct cluster *cluster, uint64_t now_ms);
 /* Ends all commands. */
 void request_fail(struct cluster *cluster, int status);
 bool request_idle(const struct cluster *cluster);
+/* Frees what other members wait for. */
+void request_finish(struct cluster *cluster);
 
 /* ---- echo.c ---- */
 

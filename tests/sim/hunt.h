@@ -7,7 +7,8 @@
 /* Looks for the first seed that catches each mutant, as far as its bound, and runner.count seeds, go. Tells, and returns
  * how many were not caught. */
 unsigned hunt_all(const struct runner_options *runner);
-/* Lives through the seed that is known to catch each mutant, with it and without: returns of how many that is not so. */
+/* Lives through the seed that is known to catch each mutant, with it and without. A change of the code may have moved
+ * what the seed brings: then looks for another one, as hunt_all does. Returns how many were not caught. */
 unsigned hunt_again(const struct runner_options *runner);
 
 #endif

@@ -14,15 +14,16 @@
 #include "tests/sim/mutants.h"
 #include "tests/sim/runner.h"
 
-static const char usage[] = "usage: sim [OPTIONS] SEEDS [FIRST]\n"
-			    "  --members N      clusters of N members; else the seed says\n"
-			    "  --faults A,B...  only these kinds of faults, or none\n"
-			    "  --processes N    at once; else as many as there are processors\n"
-			    "  --twice          each seed is lived through twice, and must give the same both times\n"
-			    "  --mutant NAME    with one thing wrong in the cluster\n"
-			    "  --mutants        each mutant until it is caught, or its bound is reached\n"
-			    "  --recorded       each mutant with the seed that is known to catch it\n"
-			    "SEEDS is not needed for mutants; it bounds them further.\n";
+static const char usage[] =
+	"usage: sim [OPTIONS] SEEDS [FIRST]\n"
+	"  --members N      clusters of N members; else the seed says\n"
+	"  --faults A,B...  only these kinds of faults, or none\n"
+	"  --processes N    at once; else as many as there are processors\n"
+	"  --twice          each seed is lived through twice, and must give the same both times\n"
+	"  --mutant NAME    with one thing wrong in the cluster\n"
+	"  --mutants        each mutant until it is caught, or its bound is reached\n"
+	"  --recorded       each mutant with the seed that is known to catch it, or else until it is\n"
+	"SEEDS is not needed for mutants; it bounds them further.\n";
 
 struct arguments {
 	struct runner_options runner;
