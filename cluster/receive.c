@@ -128,13 +128,13 @@ static void receive_append(struct cluster *cluster, const struct message *messag
 	struct message append = *message;
 	int rc = frames_make(&frames, message, message->append.entry, message->append.count);
 	uint64_t cut = rc == 0 ? would_cut(cluster, &frames) : 0;
-	if (cut != 0 && is_damaged(cluster, cut - 1)) {
-		/* It comes again, when that is mended. */
-		rc = 0;
-	} else if (cut != 0 && cluster_log_busy(cluster)) {
+	bool damaged = cut != 0 && is_damaged(cluster, cut - 1);
+	if (cut != 0 && !damaged && cluster_log_busy(cluster)) {
 		hold(cluster, message);
 	} else if (rc == 0) {
-		size_t count = fitting(cluster, &frames);
+		/* Behind damage nothing is cut: what is before is taken, so that it is known to be committed and mended,
+		 * and the rest comes again. */
+		size_t count = damaged ? (size_t)(cut - 1 - append.append.entry) : fitting(cluster, &frames);
 		append.append.count = (uint32_t)count;
 		if (append.append.commit > append.append.entry + count)
 			append.append.commit = append.append.entry + count;
