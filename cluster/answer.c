@@ -94,6 +94,7 @@ static void sort_out(struct cluster *cluster, struct batch_list *list, struct ba
 		} else if (batch->sent && batch->session == 0) {
 			append_settle(cluster, batch, -ETIMEDOUT, 0, 0);
 		} else {
+			batch->wait = 0;
 			list_add(again, batch);
 		}
 	}

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* One deadline is enough for appends that come within so long of each other. */
+#define JOINED_MS 500u
 /* What an append counts for in the queue besides its bytes: its records' headers. */
 #define RECORD_OVERHEAD 8u
 
@@ -101,7 +103,8 @@ static bool is_open(const struct batch *batch)
 static struct batch *open_batch(struct cluster *cluster, uint64_t expected, size_t size, uint32_t count)
 {
 	struct batch *batch = last_waiting(cluster);
-	if (batch != NULL && is_open(batch) &&
+	uint64_t deadline = cluster_now(cluster) + cluster->deadline_ms;
+	if (batch != NULL && is_open(batch) && (batch->append_count == 0 || deadline < batch->deadline + JOINED_MS) &&
 	    (batch->append_count == 0 ||
 	     (expected == SERVICE_ANYWHERE && log_frame_data_size(batch->frame) < CLUSTER_BATCH_SIZE &&
 	      log_frame_fits(batch->frame, size, count))))

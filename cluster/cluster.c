@@ -368,6 +368,9 @@ static void write_done(struct cluster *cluster, struct log_job *job)
 		return;
 	}
 	observe_add(OBSERVE_ROUNDS, 1);
+	/* It may have failed meanwhile, by a term that is not durable: nothing may be said in that term. */
+	if (cluster->failure != 0)
+		return;
 	uint64_t now_ms = cluster_now(cluster);
 	rc = core_installing(cluster->core) ? core_installed(cluster->core, now_ms)
 	                                    : core_persisted(cluster->core, now_ms, log_durable(cluster->log));

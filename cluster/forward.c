@@ -71,11 +71,15 @@ static int make_frame(const struct batch *batch, struct log_frame **frame)
 static int send_batch(struct cluster *cluster, struct batch *batch)
 {
 	struct log_frame *frame = NULL;
-	struct message message = {.type = MESSAGE_FORWARD, .term = core_term(cluster->core)};
+	/* A spare hears of terms from the leader alone. */
+	struct message message = {.type = MESSAGE_FORWARD,
+	                          .term = cluster->spare ? cluster->spare_term : core_term(cluster->core)};
 	int rc = make_frame(batch, &frame);
 	if (rc == 0) {
 		batch->number = ++cluster->number;
 		batch->sent = true;
+		batch->wait = batch->wait == 0 ? cluster->election_ms : 2 * batch->wait;
+		batch->again = cluster_now(cluster) + batch->wait;
 		message.request = (struct message_request){.number = batch->number,
 		                                           .session = batch->session,
 		                                           .sequence = batch->sequence,
@@ -110,11 +114,17 @@ void forward_send(struct cluster *cluster)
 
 void forward_repeat(struct cluster *cluster)
 {
-	struct batch_list again;
+	struct batch_list again, left;
+	uint64_t now_ms = cluster_now(cluster);
 	if (MUTANT(NO_REPEAT))
 		return;
 	list_init(&again);
-	list_prepend(&again, &cluster->sent);
+	list_init(&left);
+	while (cluster->sent.first != NULL) {
+		struct batch *batch = list_take(&cluster->sent);
+		list_add(now_ms >= batch->again ? &again : &left, batch);
+	}
+	list_prepend(&cluster->sent, &left);
 	list_prepend(&cluster->waiting, &again);
 	forward_send(cluster);
 }

@@ -103,18 +103,30 @@ bool members_full(const struct cluster *cluster)
 	return full > 0 && full >= voters - voters / 2;
 }
 
-void members_hand_over(struct cluster *cluster)
+/* The voter that is there, has room on its disk, and has most of the log; 0 when there is none. */
+static uint64_t find_heir(struct cluster *cluster)
 {
 	const struct machine_members *members = &cluster->machine.members;
+	uint64_t heir = 0, most = 0;
 	for (size_t i = 0; i < members->count; i++) {
 		const struct service_member *member = &members->members[i];
 		const struct peer *peer = peer_find(cluster, member->id, false);
-		if (member->role != SERVICE_VOTER || peer == NULL || peer->full || !peer_heard(cluster, member->id))
-			continue;
-		/* What keeps it from being done now may not the next time. */
-		core_transfer(cluster->core, cluster_now(cluster), member->id);
-		return;
+		uint64_t match = core_match(cluster->core, member->id);
+		if (member->role == SERVICE_VOTER && peer != NULL && !peer->full && peer_heard(cluster, member->id) &&
+		    match >= most) {
+			heir = member->id;
+			most = match;
+		}
 	}
+	return heir;
+}
+
+void members_hand_over(struct cluster *cluster)
+{
+	uint64_t heir = find_heir(cluster);
+	/* What keeps it from being done now may not the next time. */
+	if (heir != 0)
+		core_transfer(cluster->core, cluster_now(cluster), heir);
 }
 
 /* ---- Changes, at the leader ---- */
@@ -138,7 +150,8 @@ static int propose(struct cluster *cluster, const struct machine_members *member
  * could neither be elected nor let others be. */
 static int step_aside(struct cluster *cluster)
 {
-	int rc = core_transfer(cluster->core, cluster_now(cluster), 0);
+	uint64_t heir = find_heir(cluster);
+	int rc = heir == 0 ? -EBUSY : core_transfer(cluster->core, cluster_now(cluster), heir);
 	return rc == 0 || rc == -EBUSY ? -EHOSTUNREACH : rc;
 }
 
@@ -325,6 +338,7 @@ static void become_spare(struct cluster *cluster, const struct message *message)
 		i++;
 	cluster->spare = i < count && members[i].role == SERVICE_SPARE;
 	cluster->spare_leader = message->from;
+	cluster->spare_term = message->term;
 }
 
 void members_tell_spares(struct cluster *cluster)

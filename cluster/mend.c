@@ -65,7 +65,7 @@ void mend_look(struct cluster *cluster, uint64_t now_ms)
 	struct mend *mend = &cluster->mend;
 	const struct log_damage *damage;
 	if (cluster_alone(cluster) || log_damage(cluster->log, &damage) == 0 || mend->out ||
-	    (mend->next_entry != 0 && now_ms < mend->asked_ms + FETCH_MS))
+	    now_ms < mend->asked_ms + FETCH_MS)
 		return;
 	if (mend->first_entry != damage->first_entry || mend->last_entry != damage->last_entry) {
 		forget(mend);

@@ -187,6 +187,9 @@ static void receive_raft(struct cluster *cluster, const struct message *message)
 		if (peer != NULL)
 			peer->full = message->append_result.full;
 	}
+	/* Who must not stand for election does not either when it is asked to. */
+	if (message->type == MESSAGE_TIMEOUT_NOW && (mend_wanted(cluster) || cluster_detached(cluster)))
+		return;
 	if (message->type == MESSAGE_INSTALL) {
 		hold(cluster, message);
 		receive_held(cluster);
@@ -217,19 +220,35 @@ static bool is_stranger(const struct cluster *cluster, const struct message *mes
 	return members->count > 0 && member_index(cluster, message->from) == members->count;
 }
 
-/* A member that was removed and does not know asks for votes in vain. A leader may come that this one does not know yet:
- * its entries are how it learns of it. */
+/* A member that was removed and does not know it asks in vain. */
+static void tell_removed(struct cluster *cluster, const struct message *message)
+{
+	const struct message answer = {.type = MESSAGE_REMOVED,
+	                               .term = core_term(cluster->core),
+	                               .configuration = cluster->machine.members.entry};
+	if (cluster_ready(cluster) && core_settled(cluster->core))
+		peer_send(cluster, message->from, &answer);
+}
+
+/* A leader may come that this member does not know yet: its entries are how it learns of it. So may a candidate: who
+ * votes is the candidate's to know. */
 static void receive_stranger(struct cluster *cluster, const struct message *message)
 {
-	if (message->type == MESSAGE_VOTE && cluster_ready(cluster) && core_settled(cluster->core)) {
-		const struct message answer = {.type = MESSAGE_REMOVED,
-		                               .term = core_term(cluster->core),
-		                               .configuration = cluster->machine.members.entry};
-		peer_send(cluster, message->from, &answer);
-	} else if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL ||
-	           message->type == MESSAGE_VOTE) {
+	if (message->type == MESSAGE_VOTE && cluster_ready(cluster) && core_settled(cluster->core))
+		tell_removed(cluster, message);
+	else if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL || message->type == MESSAGE_VOTE)
 		receive_raft(cluster, message);
-	}
+}
+
+/* What a member asks for. */
+static void serve(struct cluster *cluster, const struct message *message)
+{
+	if (message->type == MESSAGE_FORWARD)
+		forward_receive(cluster, message);
+	else if (message->type == MESSAGE_FETCH)
+		mend_receive(cluster, message);
+	else
+		request_receive(cluster, message);
 }
 
 static void dispatch(struct cluster *cluster, const struct message *message)
@@ -246,20 +265,24 @@ static void dispatch(struct cluster *cluster, const struct message *message)
 		else
 			receive_raft(cluster, message);
 		break;
+	case MESSAGE_FORWARD:
+	case MESSAGE_CONTROL:
+	case MESSAGE_END:
+	case MESSAGE_CHANGE:
+	case MESSAGE_FETCH:
+		if (is_stranger(cluster, message))
+			tell_removed(cluster, message);
+		else
+			serve(cluster, message);
+		break;
+	case MESSAGE_JOIN:
+		request_receive(cluster, message);
+		break;
 	case MESSAGE_ECHO:
 		echo_receive(cluster, message);
 		break;
 	case MESSAGE_ECHO_RESULT:
 		echo_result(cluster, message);
-		break;
-	case MESSAGE_FORWARD:
-		forward_receive(cluster, message);
-		break;
-	case MESSAGE_CONTROL:
-	case MESSAGE_END:
-	case MESSAGE_JOIN:
-	case MESSAGE_CHANGE:
-		request_receive(cluster, message);
 		break;
 	case MESSAGE_RESULT:
 		request_result(cluster, &message->result);
@@ -267,7 +290,6 @@ static void dispatch(struct cluster *cluster, const struct message *message)
 	case MESSAGE_LEADER:
 		member_pointed(cluster, message);
 		break;
-	case MESSAGE_FETCH:
 	case MESSAGE_FETCH_RESULT:
 		mend_receive(cluster, message);
 		break;

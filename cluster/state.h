@@ -35,7 +35,7 @@
 #define OUTGOING_SIZE_MAX (64u << 20) /* and bytes of data in them */
 #define MEND_SIZE_MAX (64u << 20)     /* bytes of one damaged stretch that can be fetched */
 #define FETCH_MS 1000u                /* after that long without an answer another peer is asked */
-#define COMMANDS_SIZE 2048u           /* bytes of a segment that records leave: what trims a full disk finds room */
+#define COMMANDS_SIZE 6144u           /* bytes of a segment that records leave: what trims a full disk finds room */
 #define JOIN_MS 500u                  /* between two tries to join */
 
 /* Appends that go into one entry together, or, of another member, came together. */
@@ -52,6 +52,7 @@ struct batch {
 	uint64_t session, sequence;   /* 0, 0: none */
 	uint64_t ordinal;             /* of this member's own under its session */
 	bool sent;                    /* it may be in some log: refusing it would be a guess */
+	uint64_t again, wait;         /* when it is sent again, if there is no answer */
 	bool closed;                  /* its frame is */
 	int status;                   /* once settled */
 	uint64_t entry, first_offset; /* once proposed or settled */
@@ -158,11 +159,11 @@ struct cluster {
 	/* What it last saw of the core. */
 	enum core_role role;
 	uint64_t term, leader;
-	uint64_t ready_entry;  /* a leader proposes once this is applied: all that it inherited */
-	bool removed;          /* in the cluster no more */
-	bool full;             /* there was no room for an entry of the leader's */
-	bool spare;            /* the leader says so: it sends no log */
-	uint64_t spare_leader; /* who says so */
+	uint64_t ready_entry;              /* a leader proposes once this is applied: all that it inherited */
+	bool removed;                      /* in the cluster no more */
+	bool full;                         /* there was no room for an entry of the leader's */
+	bool spare;                        /* the leader says so: it sends no log */
+	uint64_t spare_leader, spare_term; /* who says so, and in which term */
 
 	struct batch_list waiting;    /* the last one is open: it takes more */
 	struct batch_list sent;       /* at the leader */

@@ -169,16 +169,18 @@ static int check_install(const struct log *log, const struct log_install *instal
 {
 	const struct log_tail *base = &install->base;
 	struct log_tail before;
+	struct log_stat stat;
 	log_base(log, &before);
+	log_stat(log, &stat);
 	if (install->state_size > LOG_STATE_SIZE_MAX)
 		return clog_error_set(err, -EINVAL, "a state of %zu bytes: it may have %u", install->state_size,
 		                      LOG_STATE_SIZE_MAX);
-	if (base->entry <= before.entry || base->next_offset < log->first_offset)
+	if (base->entry <= before.entry || base->next_offset < stat.first_offset)
 		return clog_error_set(
 			err, -EINVAL,
 			"%s: cannot begin after entry %llu: what it has begins after entry %llu, offset %llu",
 			log->path, (unsigned long long)base->entry, (unsigned long long)before.entry,
-			(unsigned long long)log->first_offset);
+			(unsigned long long)stat.first_offset);
 	if (base->entry <= log->tail.entry && log_term(log, base->entry) == base->term)
 		return clog_error_set(err, -EINVAL, "%s: cannot begin after entry %llu: it has that entry", log->path,
 		                      (unsigned long long)base->entry);
@@ -200,8 +202,10 @@ static int plan_install(struct log *log, const struct log_install *install, stru
 	job->footer.state_size = (uint32_t)install->state_size;
 	if (install->state_size > 0)
 		memcpy(job->footer.state, install->state, install->state_size);
-	job->first_offset = install->first_offset;
-	job->first_stream = install->first_stream;
+	/* What was hidden stays hidden, if the one who gives the base has not got so far. */
+	bool further = log->first_offset > install->first_offset;
+	job->first_offset = further ? log->first_offset : install->first_offset;
+	job->first_stream = further ? log->first_stream : install->first_stream;
 	job->stale_index = log->stale_index;
 	job->takes_prepared = log->prepared;
 	job->cell = log->base;
@@ -228,8 +232,11 @@ static void begin_anew(struct log *log, const struct log_install *install, struc
 	/* There is room: where one was dropped, or made just now. */
 	log->segments[log->segment_count++] = segment;
 	log->tail = log->durable = install->base;
-	log->first_offset = log->kept_first_offset = install->first_offset;
-	log->first_stream = install->first_stream;
+	if (install->first_offset >= log->first_offset) {
+		log->first_offset = install->first_offset;
+		log->first_stream = install->first_stream;
+	}
+	log->kept_first_offset = log->first_offset;
 	log->prepared = false;
 	log->chore_failed = false;
 }
