@@ -36,11 +36,6 @@ static const struct core_ops core_ops = {.vote = on_vote,
 
 /* ---- Asking ---- */
 
-uint64_t cluster_now(const struct cluster *cluster)
-{
-	return cluster->host->now_ms(cluster->host);
-}
-
 bool cluster_log_busy(const struct cluster *cluster)
 {
 	return cluster->write_out || cluster->chore_out;
@@ -499,22 +494,4 @@ int cluster_start(struct cluster *cluster, struct clog_error *err)
 		cluster->check_at = cluster_now(cluster) + CHECK_MS;
 	wake_when_due(cluster);
 	return 0;
-}
-
-void cluster_stop(struct cluster *cluster, void (*done)(void *arg), void *arg)
-{
-	cluster->stopping = true;
-	cluster->stop_cb = done;
-	cluster->stop_arg = arg;
-	cluster->host->wake_soon(cluster->host);
-}
-
-struct service *cluster_service(struct cluster *cluster)
-{
-	return &cluster->service;
-}
-
-const char *cluster_name(const struct cluster *cluster)
-{
-	return cluster->identity.name;
 }

@@ -78,7 +78,7 @@ static int send_batch(struct cluster *cluster, struct batch *batch)
 	if (rc == 0) {
 		batch->number = ++cluster->number;
 		batch->sent = true;
-		batch->wait = batch->wait == 0 ? cluster->election_ms : 2 * batch->wait;
+		batch->wait = batch->wait == 0 ? cluster->election_ms : (uint64_t)2 * cluster->election_ms;
 		batch->again = cluster_now(cluster) + batch->wait;
 		message.request = (struct message_request){.number = batch->number,
 		                                           .session = batch->session,

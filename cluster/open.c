@@ -406,3 +406,26 @@ void cluster_close(struct cluster *cluster)
 	free(cluster->data);
 	free(cluster);
 }
+
+void cluster_stop(struct cluster *cluster, void (*done)(void *arg), void *arg)
+{
+	cluster->stopping = true;
+	cluster->stop_cb = done;
+	cluster->stop_arg = arg;
+	cluster->host->wake_soon(cluster->host);
+}
+
+struct service *cluster_service(struct cluster *cluster)
+{
+	return &cluster->service;
+}
+
+const char *cluster_name(const struct cluster *cluster)
+{
+	return cluster->identity.name;
+}
+
+uint64_t cluster_now(const struct cluster *cluster)
+{
+	return cluster->host->now_ms(cluster->host);
+}

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A frame that ought to find room, once there is some again. */
-#define PROBE_SIZE (64u << 10)
 #define FRAMES_MAX 4096u /* in one message; a right sender puts in no more than are in flight */
 
 /* ---- Frames ---- */
@@ -87,9 +85,9 @@ static size_t fitting(struct cluster *cluster, const struct frames *frames)
 			break;
 	}
 	/* There may be room by the time the next one comes; a heartbeat has none, and only looks. */
-	if (i < frames->count || cluster->full)
+	cluster->full = i < frames->count || log_room(cluster->log, PROBE_SIZE) == -ENOSPC;
+	if (cluster->full)
 		log_chore_retry(cluster->log);
-	cluster->full = i < frames->count || (cluster->full && log_room(cluster->log, PROBE_SIZE) == -ENOSPC);
 	return i;
 }
 

@@ -319,7 +319,7 @@ static void send_commands(struct cluster *cluster)
 			continue;
 		command->sent = true;
 		command->again = cluster_now(cluster) + command->wait;
-		command->wait *= 2;
+		command->wait = (uint64_t)2 * cluster->election_ms;
 		command->number = ++cluster->number;
 		make_message(cluster, command, &message, code);
 		if (!here) {
@@ -344,9 +344,13 @@ void request_advance(struct cluster *cluster)
 void request_repeat(struct cluster *cluster, uint64_t now_ms)
 {
 	cluster->session.asked = false;
-	for (struct service_command *command = cluster->commands; command != NULL; command = command->next)
-		if (command->entry == 0 && command->kind != SERVICE_TRANSFER && now_ms >= command->again)
-			command->sent = false;
+	for (struct service_command *command = cluster->commands; command != NULL; command = command->next) {
+		if (command->entry != 0 || command->kind == SERVICE_TRANSFER || now_ms < command->again)
+			continue;
+		command->sent = false;
+		if (now_ms == UINT64_MAX)
+			command->wait = cluster->election_ms;
+	}
 }
 
 /* Handing leadership over has come about when the leader leads no more. */

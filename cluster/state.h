@@ -35,6 +35,7 @@
 #define OUTGOING_SIZE_MAX (64u << 20) /* and bytes of data in them */
 #define MEND_SIZE_MAX (64u << 20)     /* bytes of one damaged stretch that can be fetched */
 #define FETCH_MS 1000u                /* after that long without an answer another peer is asked */
+#define PROBE_SIZE (64u << 10)        /* of a frame that ought to find room: a disk without is told to be full */
 #define COMMANDS_SIZE 6144u           /* bytes of a segment that records leave: what trims a full disk finds room */
 #define JOIN_MS 500u                  /* between two tries to join */
 

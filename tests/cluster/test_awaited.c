@@ -1,4 +1,4 @@
-/* What is not so yet: not built, each test waits for its mend. */
+/* What a user waits for: answers that must not take longer than they need to. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -265,7 +265,7 @@ static void a_session_spans_no_more_batches_than_the_machine_knows_results_of(vo
 	several_settle(&several);
 	for (size_t i = 0; i < 2 * MACHINE_RESULTS_MAX; i++) {
 		send(1, &sent[i], "x");
-		several_pass(&several, CLUSTER_HEARTBEAT_MS);
+		several_pass(&several, CLUSTER_HEARTBEAT_MS / 2);
 	}
 	size_t answered = 0;
 	for (size_t i = 0; i < 2 * MACHINE_RESULTS_MAX; i++)
@@ -285,9 +285,10 @@ static void end_sessions(void)
 	const struct control control = {.type = CONTROL_SESSION};
 	unsigned char code[CONTROL_SIZE];
 	control_encode(&control, code);
-	const struct message message = {
+	struct message message = {
 		.type = MESSAGE_CONTROL, .request = {.number = 1 << 20}, .data = code, .size = sizeof code};
 	for (unsigned i = 0; i < MACHINE_SESSIONS_MAX; i++) {
+		message.request.number++;
 		several_forge(&several, 2, 0, &message);
 		if (i % 16 == 15)
 			several_settle(&several);
@@ -363,7 +364,7 @@ static void forge_batch(uint64_t session, uint64_t sequence, uint32_t count, uin
 {
 	const struct log_tail nothing = {0};
 	const struct log_header header = {.term = 1, .type = LOG_RECORDS};
-	struct message message = {.type = MESSAGE_FORWARD};
+	struct message message = {.type = MESSAGE_FORWARD, .term = core_term(several_cluster(&several, 0)->core)};
 	struct log_frame *frame;
 	assert_int_equal(log_frame_create(&frame), 0);
 	for (uint32_t i = 0; i < count; i++)

@@ -316,6 +316,8 @@ void check_dies(struct node *node)
 	if (count > 0)
 		memcpy(node->durable_terms, terms, count * sizeof *terms);
 	node->durable_term_count = count;
+	node->last_count = service_members(node->service, node->last_members, SERVICE_MEMBERS_MAX);
+	node->last_commit = look_commit(node->cluster);
 }
 
 bool check_whole(struct node *node)

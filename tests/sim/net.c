@@ -108,7 +108,7 @@ static void post(struct sim *sim, struct net_letter *letter)
 	uint64_t at_us = world->now_us + way_us + link->slow_us;
 	if (world_chance(world, net->disorder)) {
 		sim_count(sim, FAULT_DISORDER);
-		at_us += world_between(world, 0, (world_chance(world, 100) ? 3000 : 100) * WORLD_MS);
+		at_us += world_between(world, 0, (world_chance(world, 250) ? 3000 : 100) * WORLD_MS);
 	} else {
 		at_us = at_us > link->last_us ? at_us : link->last_us;
 		link->last_us = at_us;

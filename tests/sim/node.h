@@ -62,6 +62,10 @@ struct node {
 	uint64_t checked; /* committed entries, in this life */
 	uint64_t next_offset;
 	uint64_t durable; /* when it went down */
+	/* Its configuration when it died, and what it knew committed by it. */
+	struct service_member last_members[SERVICE_MEMBERS_MAX];
+	size_t last_count;
+	uint64_t last_commit;
 	struct log_term *durable_terms;
 	size_t durable_term_count;
 };

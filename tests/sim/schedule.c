@@ -423,7 +423,8 @@ void schedule_start(struct sim *sim)
 	sim->net.loss = (unsigned)world_between(world, 1, schedule->mild ? 20 : 150) *
 	                schedule_happens(sim, FAULT_LOSS);
 	sim->net.duplicate = (unsigned)world_between(world, 1, 100) * schedule_happens(sim, FAULT_DUPLICATE);
-	sim->net.disorder = (unsigned)world_between(world, 1, 100) * schedule_happens(sim, FAULT_DISORDER);
+	unsigned disorder_most = world_chance(world, 250) ? 400 : 100;
+	sim->net.disorder = (unsigned)world_between(world, 1, disorder_most) * schedule_happens(sim, FAULT_DISORDER);
 	node_open(&sim->nodes[0]);
 	for (unsigned i = 1; i < sim->node_count; i++) {
 		bool late = world_chance(world, 400) && schedule_happens(sim, FAULT_JOIN);
