@@ -195,7 +195,9 @@ int log_chore_begin(struct log *log, struct log_job **job)
 
 void log_chore_retry(struct log *log)
 {
-	log->chore_failed = false;
+	/* A write that failed for another reason is not tried again. */
+	if (log->no_space)
+		log->chore_failed = false;
 }
 
 bool log_job_writes(const struct log_job *job)

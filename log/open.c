@@ -343,6 +343,32 @@ static int settle_folder(struct log *log, const struct listing *listing, struct 
 	return rc == 0 ? 0 : failed(err, log->path, rc);
 }
 
+static bool has_segment(const struct log *log, uint64_t first_entry)
+{
+	for (size_t i = 0; i < log->segment_count; i++)
+		if (log->segments[i]->base.entry + 1 == first_entry)
+			return true;
+	return false;
+}
+
+/* Deletes indexes whose stores were cut away by a process that did not live to make both deletions durable: one day the
+ * log would begin behind one, and its state be taken for that of the beginning. */
+static int drop_strays(struct log *log, const struct listing *listing, const struct log_tail *base,
+                       struct clog_error *err)
+{
+	int rc = 0;
+	bool dropped = false;
+	for (size_t i = 0; rc == 0 && i < listing->index_count; i++) {
+		if (listing->indexes[i] <= base->entry || has_segment(log, listing->indexes[i]))
+			continue;
+		rc = remove_file(log, listing->indexes[i], LOG_SUFFIX_INDEX, err);
+		dropped = true;
+	}
+	if (rc == 0 && dropped)
+		rc = log->disk->sync_folder(log->disk, log->path);
+	return rc == 0 || !dropped ? rc : failed(err, log->path, rc);
+}
+
 static int open_folder(struct log *log, struct clog_error *err)
 {
 	struct listing listing = {0};
@@ -365,9 +391,11 @@ static int open_folder(struct log *log, struct clog_error *err)
 	log->prepared = listing.prepared;
 	if (rc == 0)
 		rc = add_stores(log, &listing, err);
-	log_listing_finish(&listing);
 	if (rc == 0)
 		rc = open_segments(log, &base, installing, err);
+	if (rc == 0 && !log->read_only)
+		rc = drop_strays(log, &listing, &base, err);
+	log_listing_finish(&listing);
 	if (rc == 0 && !log->read_only)
 		rc = install_drop(log, &listing, err);
 	return rc;

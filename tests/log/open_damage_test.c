@@ -176,6 +176,23 @@ static void a_mark_without_a_valid_slot_is_reported(void **state)
 	expect_refused(-EBADMSG, last);
 }
 
+/* A cut deletes a store and its index, and a power cut may undo the one and not the other: the log must never take that
+ * index for the state that it begins with. */
+static void an_index_without_its_store_is_deleted(void **state)
+{
+	size_t size;
+	make_log(2);
+	const unsigned char *index = memory_disk_bytes(disk, FIRST_INDEX, &size);
+	unsigned char *copy = malloc(size);
+	assert_non_null(copy);
+	memcpy(copy, index, size);
+	memory_disk_put(disk, "log/00000000000000009999.index", copy, size);
+	free(copy);
+	expect_whole();
+	assert_null(memory_disk_bytes(disk, "log/00000000000000009999.index", &size));
+	assert_non_null(memory_disk_bytes(disk, FIRST_INDEX, &size));
+}
+
 /* Three frames; the mark names what was durable before the last one was written: two. */
 static void a_torn_tail_is_cut_only_past_the_mark(void **state)
 {
@@ -296,6 +313,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_store_under_anothers_name_is_reported, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_gap_between_segments_is_reported, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_mark_without_a_valid_slot_is_reported, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_index_without_its_store_is_deleted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_torn_tail_is_cut_only_past_the_mark, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_idle_log_is_marked_to_its_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_index_that_is_missing_or_anothers_is_made_again, set_up, tear_down),

@@ -59,6 +59,10 @@ static bool majority_of_any_leader(struct sim *sim, uint64_t entry)
 			continue;
 		if (majority(sim, members, service_members(node->service, members, SERVICE_MEMBERS_MAX), entry))
 			return true;
+		/* It may have begun a change by what it has just committed. */
+		const struct machine_members *before = &look_machine(node->cluster)->before;
+		if (majority(sim, before->members, before->count, entry))
+			return true;
 	}
 	return false;
 }

@@ -134,25 +134,6 @@ static bool rot(struct node *node)
 	return true;
 }
 
-static int look_at_index(const char *name, void *arg)
-{
-	struct stores *indexes = arg;
-	size_t length = strlen(name);
-	char store[MEMORY_PATH_SIZE];
-	if (length < 6 || name[0] < '0' || name[0] > '9' || strcmp(name + length - 6, ".index") != 0)
-		return 0;
-	snprintf(store, sizeof store, "%s/log/%.*s.store", NODE_DATA, (int)length - 6, name);
-	int handle = indexes->disk->open(indexes->disk, store, O_RDONLY);
-	if (handle < 0)
-		return 0;
-	indexes->disk->close(indexes->disk, handle);
-	if (indexes->first[0] == '\0' || strcmp(name, indexes->first) < 0)
-		snprintf(indexes->first, sizeof indexes->first, "%s", name);
-	if (indexes->count++ == indexes->wanted)
-		snprintf(indexes->path, sizeof indexes->path, "%s/log/%s", NODE_DATA, name);
-	return 0;
-}
-
 /* Changes a byte of a file. */
 static bool rot_byte(struct node *node, const char *path, size_t size_most)
 {
@@ -166,23 +147,6 @@ static bool rot_byte(struct node *node, const char *path, size_t size_most)
 	world_trace(world, "%s: a byte of %s changes at %zu", node->name, path, at);
 	memory_disk_poke(node->memory, path, at, &byte, 1);
 	return true;
-}
-
-/* A start makes an index again from its store, and a state in it from those before. The first one may have the state
- * that the log begins with, of which there is no second. */
-static bool rot_index(struct node *node)
-{
-	if (node_up(node) || node->id == 0)
-		return false;
-	struct stores indexes = {.disk = memory_disk_door(node->memory), .wanted = UINT32_MAX};
-	if (indexes.disk->list(indexes.disk, NODE_DATA "/log", look_at_index, &indexes) != 0 || indexes.count == 0)
-		return false;
-	indexes.wanted = (unsigned)world_between(&node->sim->world, 0, indexes.count - 1);
-	indexes.count = 0;
-	indexes.disk->list(indexes.disk, NODE_DATA "/log", look_at_index, &indexes);
-	if (strcmp(indexes.path + strlen(NODE_DATA "/log/"), indexes.first) == 0)
-		return false;
-	return rot_byte(node, indexes.path, SIZE_MAX);
 }
 
 static bool slot_ok(const unsigned char *slot)
@@ -213,7 +177,7 @@ void schedule_rot(struct sim *sim)
 	struct world *world = &sim->world;
 	bool rotten = false;
 	for (unsigned i = 0; i < sim->node_count; i++)
-		rotten = (world_chance(world, 500) ? rot_cell(&sim->nodes[i]) : rot_index(&sim->nodes[i])) || rotten;
+		rotten = (world_chance(world, 500) && rot_cell(&sim->nodes[i])) || rotten;
 	struct node *node = any_to_damage(sim);
 	if (node != NULL)
 		rotten = rot(node) || rotten;
