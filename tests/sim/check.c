@@ -246,7 +246,7 @@ bool check_entry(struct node *node, uint64_t entry)
 		log_frame_unref(frame);
 		return true;
 	}
-	if (!schedule_damaged(node))
+	if (!(schedule_damaged(node) || node->rotted))
 		world_break(&node->sim->world, "%s holds entry %" PRIu64 " for committed, and cannot read it: %d, %s",
 		            node->name, entry, rc, err.text);
 	return false;
@@ -287,7 +287,7 @@ void check_member(struct node *node)
 	while (node->checked < commit && !world_broken(&sim->world)) {
 		/* What has rotted here and nobody else was seen to commit waits until another shows it, or it is mended. */
 		if (!check_entry(node, node->checked + 1) &&
-		    (!schedule_damaged(node) || node->checked + 1 > sim->check.last))
+		    (!(schedule_damaged(node) || node->rotted) || node->checked + 1 > sim->check.last))
 			break;
 		node->checked++;
 	}

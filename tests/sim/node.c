@@ -246,6 +246,7 @@ void node_wipe(struct node *node)
 	node->id = 0;
 	node->joined = false;
 	node->full = false;
+	node->rotted = false;
 	node->durable = 0;
 	node->durable_term_count = 0;
 }

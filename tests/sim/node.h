@@ -62,6 +62,7 @@ struct node {
 	uint64_t checked; /* committed entries, in this life */
 	uint64_t next_offset;
 	uint64_t durable; /* when it went down */
+	bool rotted;      /* its disk has, once: nothing may have looked at that place since */
 	/* Its configuration when it died, and what it knew committed by it. */
 	struct service_member last_members[SERVICE_MEMBERS_MAX];
 	size_t last_count;

@@ -127,6 +127,7 @@ static bool rot(struct node *node)
 		bytes[i] = old[at + i] ^ (unsigned char)world_between(world, 1, 255);
 	world_trace(world, "%s: %zu bytes of %s change at %zu", node->name, size, stores.path, at);
 	memory_disk_poke(node->memory, stores.path, at, bytes, size);
+	node->rotted = true;
 	mark_damaged(node, stores.mark.tail.entry);
 	/* A start looks at what a running member may not look at for long. */
 	if (world_chance(world, 300))
