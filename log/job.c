@@ -184,6 +184,9 @@ int log_chore_begin(struct log *log, struct log_job **job)
 	*job = NULL;
 	if (log->chore != NULL || log->chore_failed || log->failure.code != 0 || log->read_only)
 		return 0;
+	/* Files of what is cut or thrown away are still to be deleted, by names that a chore might write anew. */
+	if (log->write != NULL && log->write->kind != JOB_WRITE)
+		return 0;
 	struct log_segment *segment = unsealed(log);
 	int rc = segment != NULL ? plan_seal(log, segment, job) : job_plan_trim(log, job);
 	if (rc == 0 && *job == NULL)

@@ -238,8 +238,9 @@ struct log_job;
  * when there is nothing to write. With idle, also when all is written but the durable mark is behind. */
 int log_write_begin(struct log *log, bool idle, struct log_job **job);
 /* Takes a job that keeps the log in order, off the hot path: sealing a full segment (its index written), preparing the
- * next one (zeros, synced), or deleting one that was trimmed. At most one at a time. NULL when there is nothing to do,
- * also after one failed, until there is a new reason to try: another segment, or a trim. */
+ * next one (zeros, synced), or deleting one that was trimmed. At most one at a time, and none while a job of
+ * log_truncate_begin or log_install_begin is out. NULL when there is nothing to do, also after one failed, until there is
+ * a new reason to try: another segment, or a trim. */
 int log_chore_begin(struct log *log, struct log_job **job);
 /* Lets chores be tried again after one failed: when the disk may have room again, say. */
 void log_chore_retry(struct log *log);

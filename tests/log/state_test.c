@@ -214,6 +214,41 @@ static void states_are_cut_with_the_entries(void **state)
 	}
 }
 
+/* The segment before the cut is full again, and could be sealed, before the job that deletes its old index has run: the
+ * chores of that time, if there are any, and the job must leave its new one. */
+static void a_segment_sealed_anew_while_the_cut_is_out_keeps_its_index(void **state)
+{
+	for (unsigned which = 0; which < 4; which++) {
+		struct stage stage;
+		struct log_job *job, *chore;
+		struct log_stat stat;
+		stage_begin(&stage);
+		fill(&stage, 3);
+		script_chores(stage.log);
+		assert_int_equal(log_truncate_begin(stage.log, stage.asked[1] + 1, &job, NULL), 0);
+		model_cut(&stage.model, stage.asked[1]);
+		stage.count--;
+		stage.life++;
+		for (stat.segments = 0; stat.segments < 3; log_stat(stage.log, &stat))
+			script_append(stage.log, &stage.model, script_any_frame(stage.log, &stage.dice, 6000));
+		if (which % 2)
+			assert_int_equal(log_trim(stage.log, model_next_offset(&stage.model, stage.asked[0]), NULL), 0);
+		assert_int_equal(log_chore_begin(stage.log, &chore), 0);
+		if (chore != NULL && which < 2)
+			log_job_run(chore);
+		log_job_run(job);
+		if (chore != NULL && which >= 2)
+			log_job_run(chore);
+		assert_int_equal(log_job_end(stage.log, job, NULL), 0);
+		if (chore != NULL)
+			assert_int_equal(log_job_end(stage.log, chore, NULL), 0);
+		script_sync(stage.log);
+		script_chores(stage.log);
+		expect_states(&stage);
+		stage_end(&stage);
+	}
+}
+
 /* The states below the base go, but the one that is the base's. */
 static void the_state_at_the_base_outlives_a_trim(void **state)
 {
@@ -360,6 +395,7 @@ int main(void)
 		cmocka_unit_test(states_survive),
 		cmocka_unit_test(a_state_that_was_not_sealed_is_lost_in_a_crash),
 		cmocka_unit_test(states_are_cut_with_the_entries),
+		cmocka_unit_test(a_segment_sealed_anew_while_the_cut_is_out_keeps_its_index),
 		cmocka_unit_test(the_state_at_the_base_outlives_a_trim),
 		cmocka_unit_test(a_state_outlives_the_index_around_it),
 		cmocka_unit_test(a_state_that_is_damaged_is_passed_over),
