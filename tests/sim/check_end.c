@@ -6,7 +6,7 @@
 #include "tests/sim/look.h"
 #include "tests/sim/sim.h"
 
-/* Whether what one has lost can be had from another, who has not trimmed it. */
+/* Whether what one has lost can be had from another, who has neither trimmed it nor lost it too. */
 static bool others_have_it(const struct sim *sim, const struct node *node)
 {
 	uint64_t entry = look_first_damage(node->cluster);
@@ -16,7 +16,8 @@ static bool others_have_it(const struct sim *sim, const struct node *node)
 		if (other == node || !node_up(other) || !check_has_log(other))
 			continue;
 		log_stat(look_log(other->cluster), &stat);
-		if (stat.first_entry <= entry && log_durable(look_log(other->cluster)) >= entry)
+		if (stat.first_entry <= entry && log_durable(look_log(other->cluster)) >= entry &&
+		    !look_lost(other->cluster, entry))
 			return true;
 	}
 	return false;

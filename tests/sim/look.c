@@ -40,6 +40,16 @@ uint64_t look_first_damage(const struct cluster *cluster)
 	return log_damage(cluster->log, &damage) > 0 ? damage->first_entry : log_durable(cluster->log);
 }
 
+bool look_lost(const struct cluster *cluster, uint64_t entry)
+{
+	const struct log_damage *damage;
+	size_t count = log_damage(cluster->log, &damage);
+	for (size_t i = 0; i < count; i++)
+		if (entry >= damage[i].first_entry && entry <= damage[i].last_entry)
+			return true;
+	return false;
+}
+
 bool look_damaged(const struct cluster *cluster)
 {
 	uint64_t count, suspect;

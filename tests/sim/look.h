@@ -21,6 +21,8 @@ uint64_t look_commit(const struct cluster *cluster);
 const struct machine *look_machine(const struct cluster *cluster);
 /* The first entry that it has lost, or the last one that it has. */
 uint64_t look_first_damage(const struct cluster *cluster);
+/* Whether it knows that it has lost the entry. */
+bool look_lost(const struct cluster *cluster, uint64_t entry);
 /* Whether it has lost something, or may have. */
 bool look_damaged(const struct cluster *cluster);
 /* For a line of the trace: damage that is known, whether the machine lacks entries, the entry that is suspect. */
