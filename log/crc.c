@@ -1,5 +1,7 @@
 #include "log/crc.h"
 
+#include "log/crc_wide.h"
+
 #include <isa-l/crc.h>
 #include <string.h>
 
@@ -7,28 +9,12 @@
 #define SHORT_SIZE 256u
 
 #if defined(__x86_64__)
-#include <nmmintrin.h>
-
-__attribute__((target("sse4.2"))) static uint32_t update_short(uint32_t crc, const unsigned char *at, size_t size)
-{
-	uint64_t wide = crc;
-	for (; size >= 8; at += 8, size -= 8) {
-		uint64_t word;
-		memcpy(&word, at, sizeof word);
-		wide = _mm_crc32_u64(wide, word);
-	}
-	crc = (uint32_t)wide;
-	for (; size > 0; at++, size--)
-		crc = _mm_crc32_u8(crc, *at);
-	return crc;
-}
-
 static int has_instruction(void)
 {
 	return __builtin_cpu_supports("sse4.2");
 }
 #else
-static uint32_t update_short(uint32_t crc, const unsigned char *at, size_t size)
+static uint32_t crc_short(uint32_t crc, const unsigned char *at, size_t size)
 {
 	return crc32_iscsi((unsigned char *)(uintptr_t)at, (int)size, crc);
 }
@@ -50,7 +36,7 @@ uint32_t crc32c_more(uint32_t crc, const void *data, size_t size)
 	const unsigned char *at = data;
 	const size_t piece_max = 1u << 30;
 	if (size < SHORT_SIZE && has_instruction())
-		return ~update_short(~crc, at, size);
+		return ~crc_short(~crc, at, size);
 	for (; size > piece_max; at += piece_max, size -= piece_max)
 		crc = ~crc32_iscsi((unsigned char *)(uintptr_t)at, (int)piece_max, ~crc);
 	return ~crc32_iscsi((unsigned char *)(uintptr_t)at, (int)size, ~crc);

@@ -11,11 +11,6 @@ static uint32_t copy_plain(unsigned char *to, const unsigned char *from, size_t 
 	return crc32c(from, size);
 }
 
-CRC_WIDE static inline uint32_t copy_wide(unsigned char *to, const unsigned char *from, size_t size)
-{
-	return size >= CRC_WIDE_MIN ? crc_wide_copy(to, from, size) : copy_plain(to, from, size);
-}
-
 /* Made twice, each time with its copy in it: calls would take a tenth of the time. */
 __attribute__((always_inline)) static inline uint32_t join_with(
 	struct join *join, uint32_t (*copy)(unsigned char *to, const unsigned char *from, size_t size))
@@ -41,7 +36,7 @@ __attribute__((always_inline)) static inline uint32_t join_with(
 
 CRC_WIDE static uint32_t join_wide(struct join *join)
 {
-	return join_with(join, copy_wide);
+	return join_with(join, crc_wide_copy);
 }
 
 uint32_t join_items(struct join *join)

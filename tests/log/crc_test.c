@@ -45,14 +45,12 @@ static void expect_copy(const unsigned char *from, size_t size, unsigned shift)
 
 static void the_checksums_of_the_standard_are_ours(void **state)
 {
-	unsigned char bytes[32], copy[32];
+	unsigned char bytes[32];
 	const uint32_t expected[] = {0x8a9136aa, 0x62a8ab43, 0x46dd794e, 0x113fdb5c};
 	for (unsigned i = 0; i < 4; i++) {
 		for (unsigned byte = 0; byte < 32; byte++)
 			bytes[byte] = (unsigned char)(i == 0 ? 0 : i == 1 ? 0xff : i == 2 ? byte : 31 - byte);
 		assert_int_equal(crc32c(bytes, 32), expected[i]);
-		if (crc_wide_usable())
-			assert_int_equal(crc_wide_copy(copy, bytes, 32), expected[i]);
 	}
 	assert_int_equal(crc32c("123456789", 9), 0xe3069283);
 	assert_int_equal(crc32c(NULL, 0), 0);
@@ -78,7 +76,7 @@ static void a_copy_of_every_size_has_its_checksum_and_touches_nothing_else(void 
 		skip();
 	const size_t large[] = {1023, 1024, 1025, 4095, 65537, LOG_RECORD_SIZE_MAX};
 	unsigned char *bytes = make_bytes(LOG_RECORD_SIZE_MAX + 64);
-	for (size_t size = CRC_WIDE_MIN; size < 400; size++)
+	for (size_t size = 0; size < 400; size++)
 		for (unsigned shift = 0; shift < 9; shift++)
 			expect_copy(bytes + (size * 7 + shift) % 64, size, shift);
 	for (unsigned i = 0; i < sizeof large / sizeof large[0]; i++)
@@ -102,7 +100,7 @@ static void a_copy_at_the_edge_of_memory_stays_inside(void **state)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	unsigned char *from = make_page(page), *to = make_page(page), *bytes = make_bytes(page);
 	memcpy(from, bytes, page);
-	for (size_t size = CRC_WIDE_MIN; size < 300; size++) {
+	for (size_t size = 0; size < 300; size++) {
 		assert_int_equal(crc_wide_copy(to, from, size), checksum_crc32c(from, size));
 		assert_memory_equal(to, from, size);
 		size_t end = page - size;
@@ -119,7 +117,7 @@ static void a_bit_that_changed_changes_the_checksum(void **state)
 	if (!crc_wide_usable())
 		skip();
 	unsigned char *bytes = make_bytes(200), copy[200];
-	for (size_t size = CRC_WIDE_MIN; size <= 200; size += 13) {
+	for (size_t size = 0; size <= 200; size += 13) {
 		uint32_t crc = crc_wide_copy(copy, bytes, size);
 		for (size_t bit = 0; bit < size * 8; bit++) {
 			bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
