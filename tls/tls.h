@@ -1,0 +1,84 @@
+/* tls: TLS 1.3 between those who know each other by certificates of one authority, over bytes in memory: nothing here
+ * knows sockets or an event loop.
+ *
+ * Who somebody is, is in the certificate's subject alternative name, URI:clog://CLUSTER/member/NAME or .../client/NAME;
+ * both sides show theirs, and each checks the other's against the authority. There is no resumption, no early data, and
+ * nothing older than TLS 1.3.
+ *
+ * A context may be used on any thread, a stream on one at a time. Errors are negative errno with a sentence. */
+#ifndef CLOG_TLS_TLS_H
+#define CLOG_TLS_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct clog_error;
+
+#define TLS_NAME_SIZE 64               /* bytes of a name, its NUL included */
+#define TLS_FILE_SIZE_MAX (256u << 10) /* bytes in a file of certificates or a key */
+
+/* What a certificate is for. */
+enum tls_kind { TLS_MEMBER, TLS_CLIENT };
+
+/* Who somebody is. Both names are of A-Z a-z 0-9 . _ -, and do not begin with a dot. */
+struct tls_identity {
+	enum tls_kind kind;
+	char cluster[TLS_NAME_SIZE];
+	char name[TLS_NAME_SIZE];
+};
+
+/* ---- Contexts: whom one trusts, and who one is ---- */
+
+/* Counted references. */
+struct tls_context;
+
+/* Loads ca.pem, cert.pem and key.pem from a folder. Errors, each with a sentence that names the file: the file system's;
+ * -EFBIG; -EBADMSG for what is not PEM, or not a certificate or key; -EACCES for a key that others can read, that is not
+ * the certificate's, or a certificate that is not by that authority, not valid now, or not for clog. Blocks. */
+int tls_context_load(struct tls_context **context, const char *folder, struct clog_error *err);
+struct tls_context *tls_context_ref(struct tls_context *context);
+/* The last one frees. NULL is allowed. */
+void tls_context_unref(struct tls_context *context);
+/* Who the context's own certificate says that one is. Valid as long as the context. */
+const struct tls_identity *tls_context_identity(const struct tls_context *context);
+/* A number that changes when one of the folder's three files does. Looks at their times and sizes only. */
+uint64_t tls_folder_stamp(const char *folder);
+
+/* ---- Streams ---- */
+
+/* One side of a connection. */
+struct tls_stream;
+
+/* Which side begins. */
+enum tls_side { TLS_CONNECT, TLS_ACCEPT };
+
+/* Creates a side, which takes a reference to the context. -ENOMEM. */
+int tls_stream_create(struct tls_stream **stream, struct tls_context *context, enum tls_side side);
+/* NULL is allowed. */
+void tls_stream_destroy(struct tls_stream *stream);
+
+/* Takes bytes from the wire, all of them, and goes on with the handshake. -EACCES: who is there is not trusted; -EPROTO: it
+ * does not speak TLS 1.3, or not rightly; -ENOMEM. What is pending after an error tells the other side. */
+int tls_stream_receive(struct tls_stream *stream, const void *data, size_t size, struct clog_error *err);
+/* Whether the handshake is done and the other side is somebody. */
+bool tls_stream_ready(const struct tls_stream *stream);
+/* Who the other side is. Only when ready; valid as long as the stream. */
+const struct tls_identity *tls_stream_peer(const struct tls_stream *stream);
+
+/* Gives what was received in clear: how many bytes, 0 when there are no more for now. -ENODATA when the other side has
+ * ended the stream in order; -EPROTO for what was changed on the way. */
+ssize_t tls_stream_read(struct tls_stream *stream, void *data, size_t capacity, struct clog_error *err);
+/* Whether the other side has ended the stream in order: that a wire ends without it may be somebody's doing. */
+bool tls_stream_closed(const struct tls_stream *stream);
+/* Encrypts bytes, all of them, which then are pending. Only when ready. -ENOMEM, -EPROTO. */
+int tls_stream_write(struct tls_stream *stream, const void *data, size_t size, struct clog_error *err);
+/* Ends the stream in order: what says so is pending then. */
+void tls_stream_close(struct tls_stream *stream);
+
+/* The bytes that are to go on the wire, borrowed until the next call; and that so many of them have gone. */
+size_t tls_stream_pending(const struct tls_stream *stream, const void **data);
+void tls_stream_sent(struct tls_stream *stream, size_t size);
+
+#endif
