@@ -255,7 +255,8 @@ static void give_on(struct cluster *cluster)
 /* Whether there is a reason to look at the time again soon. */
 static bool has_checks(const struct cluster *cluster)
 {
-	return !cluster_alone(cluster) || !append_idle(cluster) || !request_idle(cluster) || retain_wanted(cluster);
+	return cluster->join_at != 0 || !cluster_alone(cluster) || !append_idle(cluster) || !request_idle(cluster) ||
+	       retain_wanted(cluster);
 }
 
 void cluster_advance(struct cluster *cluster)
@@ -304,7 +305,8 @@ static void check(struct cluster *cluster, uint64_t now_ms)
 	/* There may be room for it by now. */
 	if (cluster_leads(cluster) && cluster->role == CORE_LEADER && cluster->ready_entry == UINT64_MAX)
 		propose_barrier(cluster);
-	members_look(cluster, now_ms);
+	join_look(cluster, now_ms);
+	members_look(cluster);
 	retain_look(cluster);
 	tell_trimmed(cluster);
 	mend_look(cluster, now_ms);
@@ -314,6 +316,7 @@ static void check(struct cluster *cluster, uint64_t now_ms)
 		forward_repeat(cluster);
 		echo_repeat(cluster);
 		members_tell_spares(cluster);
+		join_tell_alive(cluster);
 	}
 }
 
@@ -484,8 +487,7 @@ int cluster_start(struct cluster *cluster, struct clog_error *err)
 	/* Nothing is behind a term of which it has been seen that it leads: the only voter leads already. */
 	cluster->started = true;
 	cluster->start_ns = cluster->host->time_ns(cluster->host);
-	if (cluster->seed_count > 0 && cluster->machine.members.count == 0)
-		cluster->join_at = cluster_now(cluster);
+	join_start(cluster);
 	look_at_core(cluster);
 	entries_apply(cluster);
 	if (cluster->failure == 0)

@@ -32,6 +32,13 @@ struct cluster;
 #define CLUSTER_PIECE_SIZE (1u << 20)       /* bytes of frames in one message to a follower, but for one larger frame */
 #define CLUSTER_SEEDS_MAX 16                /* addresses that a new member tries */
 
+/* The way to another member. */
+enum cluster_way {
+	CLUSTER_WAY_FREE,
+	CLUSTER_WAY_BUSY, /* much is on it already */
+	CLUSTER_WAY_NONE, /* the member cannot be reached: what is sent to it is lost */
+};
+
 /* What a member takes from the machine it runs on. Each call gets the host itself. */
 struct cluster_host {
 	struct log_disk *disk;
@@ -52,9 +59,9 @@ struct cluster_host {
 	/* Sends a message (message.h) to a member: by its id, and where that is not known, 0, by its address. Copied before
 	 * it returns. May be lost. */
 	void (*send)(struct cluster_host *host, uint64_t member, const char *address, const struct message *message);
-	/* Whether more can be sent to the member now: false while much is on its way there already. When that has
-	 * changed, the host calls cluster_writable. Messages that are small are sent regardless. */
-	bool (*writable)(struct cluster_host *host, uint64_t member);
+	/* Whether more can be sent to the member now. Asked before what is large is made ready; when the way has become
+	 * free, the host calls cluster_writable. Messages that are small are sent regardless. */
+	enum cluster_way (*way)(struct cluster_host *host, uint64_t member, const char *address);
 	/* The member cannot go on: its disk failed, or its log is not what it must be. Called once. The sentence is
 	 * borrowed for the call. */
 	void (*fail)(struct cluster_host *host, int status, const char *sentence);
@@ -108,6 +115,9 @@ void cluster_receive(struct cluster *cluster, const struct message *message);
 /* More can be sent to the member. */
 void cluster_writable(struct cluster *cluster, uint64_t member);
 
+/* The address where others reach it: as it was opened with, else as the cluster knows it; empty when there is none. */
+const char *cluster_address(const struct cluster *cluster);
+
 /* ---- The host on a libuv loop ---- */
 
 struct cluster_loop;
@@ -117,6 +127,24 @@ struct cluster_loop;
 int cluster_loop_create(struct cluster_loop **host, struct uv_loop_s *loop,
                         void (*failed)(void *arg, int status, const char *sentence), void *arg, struct clog_error *err);
 struct cluster_host *cluster_loop_host(struct cluster_loop *host);
+
+struct tls_context;
+struct cluster_network {
+	const char *listen;  /* HOST:PORT for the other members */
+	const char *address; /* HOST:PORT where they reach this one; NULL: where it listens */
+	/* The folder of the certificates, and what was loaded from it; NULL: none, and then all members must be on this
+	 * machine. A reference to the context is taken. */
+	const char *tls_folder;
+	struct tls_context *tls;
+};
+/* Connects the member that was opened with this host to the others. After cluster_start. -EADDRINUSE and the like, -EINVAL
+ * for an address that is none, -EACCES where others could reach it without certificates, or where these are for another
+ * member or cluster; each with a sentence. Blocks: the name to listen at is looked up. */
+int cluster_loop_connect(struct cluster_loop *host, const struct cluster_network *network, struct clog_error *err);
+/* Takes the certificates from their files anew, without breaking a connection; if they are wrong, the old ones are kept,
+ * and an event says why. */
+void cluster_loop_reload(struct cluster_loop *host);
+
 /* Ends the thread and closes the handles; the memory is freed once the loop has run their close callbacks. After
  * cluster_close. */
 void cluster_loop_destroy(struct cluster_loop *host);

@@ -1,8 +1,7 @@
 /* The host of a member on a libuv loop: a timer, a thread that writes, and the loop's pool for what else blocks. */
-#include "cluster/cluster.h"
-
-#include "error/error.h"
-#include "log/log.h"
+#include "cluster/state.h"
+#include "cluster/transport.h"
+#include "tls/tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,6 +33,8 @@ struct cluster_loop {
 	_Atomic(struct log_job *) to_write;
 	_Atomic(struct log_job *) done;
 	atomic_bool ending;
+
+	struct transport *transport; /* NULL: it has nobody to talk to */
 
 	unsigned open_handles; /* whose close callback has not run */
 };
@@ -198,14 +199,82 @@ static void loop_run_read(struct cluster_host *host, struct log_read *read)
 	queue(of(host), NULL, read);
 }
 
-/* A cluster of one has nobody to talk to. */
+/* ---- The network ---- */
+
 static void loop_send(struct cluster_host *host, uint64_t member, const char *address, const struct message *message)
 {
+	if (of(host)->transport != NULL)
+		transport_send(of(host)->transport, member, address, message);
 }
 
-static bool loop_writable(struct cluster_host *host, uint64_t member)
+static enum cluster_way loop_way(struct cluster_host *host, uint64_t member, const char *address)
 {
-	return true;
+	struct transport *transport = of(host)->transport;
+	return transport == NULL ? CLUSTER_WAY_NONE : transport_way(transport, member, address);
+}
+
+static void on_message(void *arg, const struct message *message)
+{
+	struct cluster_loop *loop = arg;
+	cluster_receive(loop->host.cluster, message);
+}
+
+static void on_writable(void *arg, uint64_t member)
+{
+	struct cluster_loop *loop = arg;
+	cluster_writable(loop->host.cluster, member);
+}
+
+static void say_self(void *arg, struct wire_hello *hello)
+{
+	const struct cluster_loop *loop = arg;
+	const struct cluster *cluster = loop->host.cluster;
+	hello->cluster = cluster->machine.cluster;
+	hello->member = cluster->identity.id;
+	memcpy(hello->cluster_name, cluster->identity.cluster, sizeof hello->cluster_name);
+	memcpy(hello->name, cluster->identity.name, sizeof hello->name);
+}
+
+static size_t say_members(void *arg, struct service_member *members, size_t capacity)
+{
+	const struct cluster_loop *loop = arg;
+	return service_members(cluster_service(loop->host.cluster), members, capacity);
+}
+
+static const struct transport_ops transport_ops = {
+	.self = say_self, .members = say_members, .receive = on_message, .writable = on_writable};
+
+/* The certificates are for this member. */
+static int check_certificates(const struct cluster_loop *loop, const struct cluster_network *network,
+                              struct clog_error *err)
+{
+	const struct identity *own = &loop->host.cluster->identity;
+	const struct tls_identity *identity = network->tls == NULL ? NULL : tls_context_identity(network->tls);
+	if (identity == NULL || (identity->kind == TLS_MEMBER && strcmp(identity->name, own->name) == 0 &&
+	                         strcmp(identity->cluster, own->cluster) == 0))
+		return 0;
+	return clog_error_set(err, -EACCES,
+	                      "%s/cert.pem is for %s %s of the cluster %s, and this is the member %s of %s",
+	                      network->tls_folder, identity->kind == TLS_MEMBER ? "the member" : "the client",
+	                      identity->name, identity->cluster, own->name, own->cluster);
+}
+
+int cluster_loop_connect(struct cluster_loop *loop, const struct cluster_network *network, struct clog_error *err)
+{
+	const struct transport_options options = {.listen = network->listen,
+	                                          .address = network->address,
+	                                          .tls_folder = network->tls_folder,
+	                                          .tls = network->tls};
+	int rc = check_certificates(loop, network, err);
+	if (rc == 0)
+		rc = transport_create(&loop->transport, loop->loop, &options, &transport_ops, loop, err);
+	return rc == 0 ? transport_start(loop->transport, err) : rc;
+}
+
+void cluster_loop_reload(struct cluster_loop *loop)
+{
+	if (loop->transport != NULL)
+		transport_reload(loop->transport);
 }
 
 static void loop_fail(struct cluster_host *host, int status, const char *sentence)
@@ -263,7 +332,7 @@ int cluster_loop_create(struct cluster_loop **host, struct uv_loop_s *uv_loop,
 	                                   .run_chore = loop_run_chore,
 	                                   .run_read = loop_run_read,
 	                                   .send = loop_send,
-	                                   .writable = loop_writable,
+	                                   .way = loop_way,
 	                                   .fail = loop_fail,
 	                                   .random = loop_random};
 	loop->loop = uv_loop;
@@ -293,6 +362,7 @@ void cluster_loop_destroy(struct cluster_loop *loop)
 {
 	if (loop == NULL)
 		return;
+	transport_destroy(loop->transport);
 	atomic_store(&loop->ending, true);
 	uv_sem_post(&loop->wanted);
 	uv_thread_join(&loop->writer);

@@ -39,14 +39,22 @@ static void tell_self(const struct cluster *cluster, const struct log_tail *tail
 	member->lag = tail->entry - member->match;
 }
 
-/* Of another one: what messages tell, and, to a leader, what it has. */
+/* Of another one: what it tells of itself, and what a leader knows of it. */
 static void tell_other(const struct cluster *cluster, const struct log_tail *tail, struct service_member *member)
 {
+	const struct peer *peer = NULL;
+	for (size_t i = 0; i < cluster->peer_count; i++)
+		if (cluster->peers[i].id == member->id)
+			peer = &cluster->peers[i];
 	member->state = SERVICE_UNREACHABLE;
-	if (!cluster->started || !peer_heard(cluster, member->id))
+	if (!cluster->started || peer == NULL || !peer_heard(cluster, member->id))
 		return;
-	member->state = core_leader(cluster->core) == member->id ? SERVICE_LEADER : SERVICE_FOLLOWER;
+	member->state = core_leader(cluster->core) == member->id ? SERVICE_LEADER
+	                : peer->alive.candidate                  ? SERVICE_CANDIDATE
+	                                                         : SERVICE_FOLLOWER;
 	member->match = core_match(cluster->core, member->id);
+	if (peer->alive.match > member->match)
+		member->match = peer->alive.match;
 	member->lag = member->match < tail->entry ? tail->entry - member->match : 0;
 }
 
@@ -73,14 +81,6 @@ size_t member_index(const struct cluster *cluster, uint64_t id)
 	while (i < members->count && members->members[i].id != id)
 		i++;
 	return i;
-}
-
-static bool is_in(const struct machine_members *members, uint64_t id)
-{
-	for (size_t i = 0; i < members->count; i++)
-		if (members->members[i].id == id)
-			return true;
-	return false;
 }
 
 static size_t voters_of(const struct machine_members *members)
@@ -297,22 +297,6 @@ static void promote(struct cluster *cluster)
 	}
 }
 
-/* ---- Joining and leaving, at the member itself ---- */
-
-static void ask_to_join(struct cluster *cluster, const char *address)
-{
-	struct service_member self = {.id = cluster->identity.id, .role = SERVICE_STANDBY};
-	unsigned char data[CONFIGURATION_SIZE_MAX];
-	memcpy(self.name, cluster->identity.name, sizeof self.name);
-	memcpy(self.address, cluster->address, sizeof self.address);
-	const struct message message = {.type = MESSAGE_JOIN,
-	                                .term = core_term(cluster->core),
-	                                .request = {.number = ++cluster->number},
-	                                .data = data,
-	                                .size = configuration_encode(&self, 1, data)};
-	peer_send_to(cluster, address, &message);
-}
-
 void member_point(struct cluster *cluster, const struct message *message)
 {
 	size_t i = member_index(cluster, cluster->leader);
@@ -324,21 +308,6 @@ void member_point(struct cluster *cluster, const struct message *message)
 	                               .data = data,
 	                               .size = configuration_encode(&cluster->machine.members.members[i], 1, data)};
 	peer_send(cluster, message->from, &answer);
-}
-
-/* A member that became a spare never gets the entry that says so. */
-static void become_spare(struct cluster *cluster, const struct message *message)
-{
-	struct service_member members[SERVICE_MEMBERS_MAX];
-	size_t count, i = 0;
-	if (message->configuration < cluster->machine.members.entry ||
-	    configuration_decode(message->data, message->size, members, &count) != 0)
-		return;
-	while (i < count && members[i].id != cluster->identity.id)
-		i++;
-	cluster->spare = i < count && members[i].role == SERVICE_SPARE;
-	cluster->spare_leader = message->from;
-	cluster->spare_term = message->term;
 }
 
 void members_tell_spares(struct cluster *cluster)
@@ -359,55 +328,10 @@ void members_tell_spares(struct cluster *cluster)
 	}
 }
 
-void member_pointed(struct cluster *cluster, const struct message *message)
+void members_look(struct cluster *cluster)
 {
-	struct service_member leader[SERVICE_MEMBERS_MAX];
-	size_t count;
-	if (message->configuration > 0)
-		become_spare(cluster, message);
-	else if (cluster->join_at != 0 && cluster->machine.members.count == 0 &&
-	         configuration_decode(message->data, message->size, leader, &count) == 0 && count == 1)
-		ask_to_join(cluster, leader[0].address);
-}
-
-static void join(struct cluster *cluster, uint64_t now_ms)
-{
-	if (cluster->join_at == 0 || now_ms < cluster->join_at)
-		return;
-	/* Whoever leads sends the log once it has been told of this member. */
-	if (member_index(cluster, cluster->identity.id) < cluster->machine.members.count) {
-		cluster->join_at = 0;
-		return;
-	}
-	ask_to_join(cluster, cluster->seeds[cluster->seed_turn++ % cluster->seed_count]);
-	cluster->join_at = now_ms + JOIN_MS;
-}
-
-static void leave(struct cluster *cluster)
-{
-	if (cluster->removed)
-		return;
-	cluster->removed = true;
-	observe_event(OBSERVE_WARNING, "member_removed", OBSERVE_NUMBER("member", cluster->identity.id));
-}
-
-void member_removed(struct cluster *cluster, const struct message *message)
-{
-	/* The configuration that this member knows itself in may be newer than the sender's. */
-	if (cluster->machine.members.count > 0 && message->configuration > cluster->machine.members.entry)
-		leave(cluster);
-}
-
-void members_look(struct cluster *cluster, uint64_t now_ms)
-{
-	const struct machine_members *members = &cluster->machine.members;
-	join(cluster, now_ms);
 	if (cluster_leads(cluster))
 		promote(cluster);
-	/* Its own log may say that it is gone. A new member's log goes by many a configuration that it is not in yet. */
-	if (members->entry <= cluster->applied.entry && is_in(&cluster->machine.before, cluster->identity.id) &&
-	    !is_in(members, cluster->identity.id))
-		leave(cluster);
 }
 
 /* Those that a committed configuration has left out are told: nobody talks to them any more. */

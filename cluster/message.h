@@ -34,6 +34,8 @@ enum message_type {
 	MESSAGE_FETCH_RESULT, /* data: count whole frames */
 	/* You are in the cluster no more. */
 	MESSAGE_REMOVED,
+	/* To all members now and then: I am here. */
+	MESSAGE_ALIVE,
 };
 
 enum message_change { CHANGE_VOTER, CHANGE_STANDBY, CHANGE_SPARE, CHANGE_REMOVE, CHANGE_TRANSFER };
@@ -92,6 +94,11 @@ struct message_fetch {
 	uint32_t count; /* of the answer; 0: none are here */
 };
 
+struct message_alive {
+	uint64_t match; /* the last entry that is durable there */
+	bool candidate; /* it stands for election */
+};
+
 struct message {
 	enum message_type type;
 	uint64_t from;    /* the sender's id */
@@ -111,6 +118,7 @@ struct message {
 		struct message_request request;
 		struct message_result result;
 		struct message_fetch fetch;
+		struct message_alive alive;
 		uint64_t configuration; /* REMOVED, LEADER to a spare: the entry that says so */
 	};
 	const void *data; /* borrowed */

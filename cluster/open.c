@@ -254,6 +254,11 @@ static int check_membership(const struct cluster *cluster, struct clog_error *er
 {
 	const struct machine *machine = &cluster->machine;
 	uint64_t id = cluster->identity.id;
+	if (cluster->seed_count > 0 && machine->cluster == id && machine->members.count == 1)
+		return clog_error_set(err, -EINVAL,
+		                      "%s: it holds a cluster that was founded here, with no other member: to join "
+		                      "another cluster the data folder must be empty",
+		                      cluster->data);
 	if (machine->members.count == 0 || cluster->seed_count > 0 || is_in(&machine->members, id) ||
 	    is_in(&machine->before, id))
 		return 0;
@@ -423,6 +428,14 @@ struct service *cluster_service(struct cluster *cluster)
 const char *cluster_name(const struct cluster *cluster)
 {
 	return cluster->identity.name;
+}
+
+const char *cluster_address(const struct cluster *cluster)
+{
+	size_t i = member_index(cluster, cluster->identity.id);
+	return cluster->address[0] != '\0' || i == cluster->machine.members.count
+	               ? cluster->address
+	               : cluster->machine.members.members[i].address;
 }
 
 uint64_t cluster_now(const struct cluster *cluster)

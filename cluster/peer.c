@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SMALL_SIZE_MAX (16u << 10) /* bytes of data that are sent whatever is on the way already */
+
 struct outgoing {
 	struct outgoing *next;
 	struct message message;
@@ -379,9 +381,16 @@ static bool send_first(struct cluster *cluster, struct peer *peer)
 		take_first(peer);
 		return true;
 	}
-	bool large = frames || message->type == MESSAGE_INSTALL || message->size > 0;
-	if (large && !cluster->host->writable(cluster->host, peer->id))
+	bool large = frames || message->type == MESSAGE_INSTALL || message->size > SMALL_SIZE_MAX;
+	enum cluster_way way = large ? cluster->host->way(cluster->host, peer->id, address_of(cluster, peer->id))
+	                             : CLUSTER_WAY_FREE;
+	if (way == CLUSTER_WAY_BUSY)
 		return false;
+	/* It is not even made ready for who is not there. */
+	if (way == CLUSTER_WAY_NONE) {
+		take_first(peer);
+		return true;
+	}
 	if (frames)
 		return load_frames(cluster, peer);
 	if (message->type == MESSAGE_INSTALL) {

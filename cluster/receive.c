@@ -286,13 +286,16 @@ static void dispatch(struct cluster *cluster, const struct message *message)
 		request_result(cluster, &message->result);
 		break;
 	case MESSAGE_LEADER:
-		member_pointed(cluster, message);
+		join_pointed(cluster, message);
 		break;
 	case MESSAGE_FETCH_RESULT:
 		mend_receive(cluster, message);
 		break;
 	case MESSAGE_REMOVED:
-		member_removed(cluster, message);
+		join_removed(cluster, message);
+		break;
+	case MESSAGE_ALIVE:
+		peer_find(cluster, message->from, true)->alive = message->alive;
 		break;
 	}
 }

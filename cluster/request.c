@@ -303,7 +303,7 @@ static void learn_commit(struct cluster *cluster, const struct message_result *r
 void request_result(struct cluster *cluster, const struct message_result *result)
 {
 	learn_commit(cluster, result);
-	if (!session_result(cluster, result) && !forward_result(cluster, result))
+	if (!join_result(cluster, result) && !session_result(cluster, result) && !forward_result(cluster, result))
 		decide_command(cluster, result);
 }
 

@@ -8,7 +8,8 @@
  *   forward.c    appends of a member that does not lead, and their session
  *   request.c    what else is asked of the leader, and its answers
  *   echo.c       asking a majority whether this is still its leader's term
- *   members.c    who is in the cluster, joining, leaving, roles
+ *   members.c    who is in the cluster, and with what role
+ *   join.c       how this member comes in, and goes
  *   retain.c     trimming what is past the limit
  *   mend.c       getting damaged entries from others
  *   reads.c      reads */
@@ -88,6 +89,7 @@ struct peer {
 	struct shim_order order;        /* of what comes from it */
 	uint64_t heard_ms;              /* when it was last heard of; 0: never */
 	bool full;                      /* its disk is */
+	struct message_alive alive;     /* what it last told of itself */
 	struct outgoing *first, **last; /* what waits to be sent, in order */
 	size_t outgoing_count, outgoing_size;
 	struct peer_load *load; /* the read that the first of these waits for */
@@ -145,7 +147,8 @@ struct cluster {
 	char address[SERVICE_ADDRESS_SIZE];
 	char *seeds[CLUSTER_SEEDS_MAX];
 	size_t seed_count, seed_turn;
-	uint64_t join_at; /* when to ask again; 0: not at all */
+	uint64_t join_at;     /* when to ask again; 0: not at all */
+	uint64_t join_number; /* of the request */
 
 	struct machine machine;      /* at the log's end */
 	bool machine_broken;         /* damage kept an entry out of it: it is made again when that is mended */
@@ -383,18 +386,29 @@ int member_change(struct cluster *cluster, uint64_t id, enum message_change chan
 void members_hand_over(struct cluster *cluster);
 /* Whether a majority of the voters has no room on its disk. */
 bool members_full(const struct cluster *cluster);
-/* Promotes, joins, finds out that it was removed. */
-void members_look(struct cluster *cluster, uint64_t now_ms);
+/* Promotes who has caught up. */
+void members_look(struct cluster *cluster);
 /* Tells one that would join who leads. */
 void member_point(struct cluster *cluster, const struct message *message);
-/* It was told who leads. */
-void member_pointed(struct cluster *cluster, const struct message *message);
-void member_removed(struct cluster *cluster, const struct message *message);
-
 /* Tells those that the configuration in force has left out. */
 void members_settled(struct cluster *cluster);
 /* Tells the spares, who get no entries, that they are spares and who leads. */
 void members_tell_spares(struct cluster *cluster);
+
+/* ---- join.c ---- */
+
+/* Begins to ask for what it wants of the cluster: to be in it, or to be known at another address. */
+void join_start(struct cluster *cluster);
+/* Asks again; finds out that it was removed. */
+void join_look(struct cluster *cluster, uint64_t now_ms);
+/* The answer. False when it is none to this. */
+bool join_result(struct cluster *cluster, const struct message_result *result);
+/* It was told who leads. */
+void join_pointed(struct cluster *cluster, const struct message *message);
+/* It was told that it was removed. */
+void join_removed(struct cluster *cluster, const struct message *message);
+/* Tells the others that it is here, and how far it is. */
+void join_tell_alive(struct cluster *cluster);
 
 /* ---- mend.c ---- */
 

@@ -150,6 +150,7 @@ static const Peer__Header__BodyCase bodies[] = {
 	[MESSAGE_FETCH] = PEER__HEADER__BODY_FETCH,
 	[MESSAGE_FETCH_RESULT] = PEER__HEADER__BODY_FETCH,
 	[MESSAGE_REMOVED] = PEER__HEADER__BODY_CONFIGURATION,
+	[MESSAGE_ALIVE] = PEER__HEADER__BODY_ALIVE,
 };
 
 /* The bodies that a header may have, for encoding. */
@@ -163,6 +164,7 @@ union body {
 	Peer__Request request;
 	Peer__Result result;
 	Peer__Fetch fetch;
+	Peer__Alive alive;
 };
 
 static void fill_raft_body(const struct message *message, Peer__Header *header, union body *body)
@@ -246,6 +248,11 @@ static void fill_body(const struct message *message, Peer__Header *header, union
 		                            message->fetch.first_entry, message->fetch.last_entry,
 		                            message->fetch.count};
 		header->fetch = &body->fetch;
+		break;
+	case PEER__HEADER__BODY_ALIVE:
+		body->alive = (Peer__Alive){PROTOBUF_C_MESSAGE_INIT(&peer__alive__descriptor), message->alive.match,
+		                            message->alive.candidate};
+		header->alive = &body->alive;
 		break;
 	default:
 		fill_raft_body(message, header, body);
@@ -337,6 +344,9 @@ static int take_body(const Peer__Header *header, struct message *message)
 		message->fetch = (struct message_fetch){header->fetch->first_entry, header->fetch->last_entry,
 		                                        header->fetch->count};
 		return 0;
+	case PEER__HEADER__BODY_ALIVE:
+		message->alive = (struct message_alive){header->alive->match, header->alive->candidate};
+		return 0;
 	default:
 		take_raft_body(header, message);
 		return 0;
@@ -348,7 +358,7 @@ int wire_decode_message(const void *header, size_t size, struct message *message
 	struct arena arena;
 	*message = (struct message){0};
 	const Peer__Header *body = unpack(&peer__header__descriptor, &arena, header, size);
-	if (body == NULL || body->type < MESSAGE_VOTE || body->type > MESSAGE_REMOVED ||
+	if (body == NULL || body->type < MESSAGE_VOTE || body->type > MESSAGE_ALIVE ||
 	    body->body_case != bodies[body->type])
 		return -EBADMSG;
 	message->type = (enum message_type)body->type;

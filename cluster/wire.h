@@ -9,7 +9,7 @@
 
 #define WIRE_VERSION 1u
 #define WIRE_HEAD_SIZE_MAX 1024u  /* bytes of the sizes and the header */
-#define WIRE_REFUSAL_SIZE 256u    /* bytes of the sentence, its NUL included */
+#define WIRE_REFUSAL_SIZE 384u    /* bytes of the sentence, its NUL included */
 #define WIRE_KEEP_SIZE (2u << 20) /* bytes that a reader keeps for the next unit */
 
 struct wire_hello {

@@ -10,6 +10,7 @@
 #include "error/error.h"
 #include "fs/fs.h"
 #include "observe/observe.h"
+#include "tls/tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -42,6 +43,7 @@ struct clogd {
 	uv_async_t wake;
 	uv_signal_t signals[SIGNAL_COUNT];
 	struct cluster_loop *host;
+	struct tls_context *tls; /* NULL: none */
 	struct cluster *cluster;
 	struct fs *fs;
 	enum phase phase;
@@ -76,6 +78,10 @@ static void take_signal(uv_signal_t *handle, int number)
 {
 	struct clogd *const clogd = handle->data;
 	const char *const name = number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
+	if (number == SIGHUP && clogd->options.tls != NULL) {
+		cluster_loop_reload(clogd->host);
+		return;
+	}
 	/* One asks for all there is to do. Who cannot wait has SIGKILL, which loses nothing that was acknowledged. */
 	if (clogd->cause != NULL)
 		observe_event(OBSERVE_INFO, "stopping_already", OBSERVE_TEXT("signal", name));
@@ -137,6 +143,7 @@ static void close_all(struct clogd *clogd)
 	cluster_close(clogd->cluster);
 	if (clogd->host != NULL)
 		cluster_loop_destroy(clogd->host);
+	tls_context_unref(clogd->tls);
 	for (size_t i = 0; i < SIGNAL_COUNT; i++)
 		uv_close((uv_handle_t *)&clogd->signals[i], NULL);
 	uv_close((uv_handle_t *)&clogd->wake, NULL);
@@ -188,11 +195,10 @@ static int take_signals(struct clogd *clogd, struct clog_error *err)
 }
 
 /* Without --name a member keeps the name that its data folder has, and a new one takes the host's. */
-static int open_member(struct clogd *clogd, struct clog_error *err)
+static int open_named(struct clogd *clogd, struct cluster_options *options, struct clog_error *err)
 {
-	struct cluster_options options = {.data = clogd->options.data, .name = clogd->options.name};
 	struct cluster_host *const host = cluster_loop_host(clogd->host);
-	int status = cluster_open(&clogd->cluster, &options, host, err);
+	int status = cluster_open(&clogd->cluster, options, host, err);
 	if (status != -ENODATA)
 		return status;
 	char host_name[256] = "";
@@ -201,8 +207,59 @@ static int open_member(struct clogd *clogd, struct clog_error *err)
 	status = options_host_name(host_name, name, err);
 	if (status < 0)
 		return status;
-	options.name = name;
-	return cluster_open(&clogd->cluster, &options, host, err);
+	options->name = name;
+	return cluster_open(&clogd->cluster, options, host, err);
+}
+
+/* Its name, and the cluster's, are those of its certificate, where it has one. */
+static int take_certificate(const struct clogd *clogd, struct cluster_options *options, struct clog_error *err)
+{
+	if (clogd->tls == NULL)
+		return 0;
+	const char *const folder = clogd->options.tls;
+	const struct tls_identity *const identity = tls_context_identity(clogd->tls);
+	if (identity->kind != TLS_MEMBER)
+		return clog_error_set(err, -EACCES, "%s/cert.pem is the client %s's: a member needs its own", folder,
+		                      identity->name);
+	if (options->name != NULL && strcmp(options->name, identity->name) != 0)
+		return clog_error_set(err, -EACCES, "%s/cert.pem is the member %s's, and not %s's", folder,
+		                      identity->name, options->name);
+	options->cluster = identity->cluster;
+	options->name = identity->name;
+	return 0;
+}
+
+static int open_member(struct clogd *clogd, struct clog_error *err)
+{
+	const struct options *const told = &clogd->options;
+	const char *seeds[OPTIONS_JOIN_MAX];
+	char *const list = strdup(told->join != NULL ? told->join : "");
+	if (list == NULL)
+		return clog_error_set(err, -ENOMEM, "out of memory");
+	struct cluster_options options = {.data = told->data,
+	                                  .name = told->name,
+	                                  .address = told->advertise != NULL ? told->advertise : told->peer,
+	                                  .seeds = seeds};
+	for (char *rest = list, *seed; (seed = strsep(&rest, ",")) != NULL && told->join != NULL;)
+		seeds[options.seed_count++] = seed;
+	int status = take_certificate(clogd, &options, err);
+	if (status == 0)
+		status = open_named(clogd, &options, err);
+	free(list);
+	return status;
+}
+
+/* A member that the others know listens where they do, also when it is not told to. */
+static int connect_member(struct clogd *clogd, struct clog_error *err)
+{
+	const struct options *const told = &clogd->options;
+	const struct cluster_network network = {
+		.listen = told->peer != NULL ? told->peer : cluster_address(clogd->cluster),
+		.address = told->advertise,
+		.tls_folder = told->tls,
+		.tls = clogd->tls,
+	};
+	return network.listen[0] == '\0' ? 0 : cluster_loop_connect(clogd->host, &network, err);
 }
 
 static int mount_log(struct clogd *clogd, struct clog_error *err)
@@ -227,6 +284,8 @@ static int start(struct clogd *clogd, struct clog_error *err)
 	int status = take_signals(clogd, err);
 	if (status == 0)
 		status = cluster_loop_create(&clogd->host, &clogd->loop, take_failure, clogd, err);
+	if (status == 0 && clogd->options.tls != NULL)
+		status = tls_context_load(&clogd->tls, clogd->options.tls, err);
 	if (status == 0)
 		status = open_member(clogd, err);
 	if (status == 0)
@@ -235,7 +294,8 @@ static int start(struct clogd *clogd, struct clog_error *err)
 		return status;
 	clogd->started = true;
 	clogd->options.name = cluster_name(clogd->cluster);
-	if (clogd->options.mount != NULL)
+	status = connect_member(clogd, err);
+	if (status == 0 && clogd->options.mount != NULL)
 		status = mount_log(clogd, err);
 	if (status < 0)
 		return status;

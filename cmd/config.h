@@ -9,6 +9,7 @@ struct clog_error;
 #define CONFIG_FILE_SIZE_MAX (64u << 10) /* bytes */
 #define CONFIG_PATH_SIZE 4096            /* bytes of a folder's path, its NUL included */
 #define CONFIG_NAME_SIZE 64              /* bytes of a member's name, its NUL included */
+#define CONFIG_ADDRESS_SIZE 264          /* bytes of HOST:PORT, its NUL included */
 
 enum config_switch { CONFIG_UNSET, CONFIG_YES, CONFIG_NO };
 
@@ -17,6 +18,10 @@ struct config {
 	char data[CONFIG_PATH_SIZE];
 	char mount[CONFIG_PATH_SIZE];
 	char name[CONFIG_NAME_SIZE];
+	char peer[CONFIG_ADDRESS_SIZE];
+	char advertise[CONFIG_ADDRESS_SIZE];
+	char join[CONFIG_PATH_SIZE];
+	char tls[CONFIG_PATH_SIZE];
 	enum config_switch guard;
 	enum config_switch allow_other;
 };

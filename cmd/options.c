@@ -16,6 +16,12 @@ const char options_help[] =
 	"  --data DIR              the member's data; the folder is made when it is not there\n"
 	"  --mount DIR             where the log appears as files: an empty folder, or one to be made\n"
 	"  --name NAME             of a new member; default: the first label of the host's name\n"
+	"  --peer HOST:PORT        where this member listens to the others\n"
+	"  --advertise HOST:PORT   where the others reach it; default: where it listens\n"
+	"  --join HOST:PORT[,...]  of a new member: other members, any of which brings it into their cluster; or\n"
+	"         dns:NAME:PORT    all that the name stands for. Without it a new member is a cluster of its own\n"
+	"  --tls DIR               the folder of ca.pem, cert.pem and key.pem, by which members know\n"
+	"                          each other; without it they must all be on this machine\n"
 	"  --guard yes|no          make the folder under the mount immutable, so that nothing is written there\n"
 	"                          while it is not mounted; default: yes\n"
 	"  --allow-other[=yes|no]  let other users into the mount; default: no\n"
@@ -24,11 +30,11 @@ const char options_help[] =
 	"  --version               print the version\n"
 	"\n"
 	"Each option but the last two may be a variable of the environment too: CLOG_DATA, CLOG_MOUNT, CLOG_NAME,\n"
-	"CLOG_GUARD, CLOG_ALLOW_OTHER, CLOG_CONFIG. The command line comes before the environment, that before the "
-	"file.\n"
+	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GUARD, CLOG_ALLOW_OTHER, CLOG_CONFIG.\n"
+	"The command line comes before the environment, that before the file.\n"
 	"SIGTERM and SIGINT end it cleanly. Exit status: 0 ended cleanly, 1 failed, 2 wrong options.\n";
 
-enum key { DATA, MOUNT, NAME, GUARD, ALLOW_OTHER, CONFIG, KEY_COUNT };
+enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, GUARD, ALLOW_OTHER, CONFIG, KEY_COUNT };
 enum { HELP = KEY_COUNT, VERSION };
 
 /* What getopt_long gives for an option is past all characters, so that it can be told from a short option. */
@@ -38,6 +44,10 @@ static const struct option long_options[] = {
 	{"data", required_argument, NULL, LONG + DATA},
 	{"mount", required_argument, NULL, LONG + MOUNT},
 	{"name", required_argument, NULL, LONG + NAME},
+	{"peer", required_argument, NULL, LONG + PEER},
+	{"advertise", required_argument, NULL, LONG + ADVERTISE},
+	{"join", required_argument, NULL, LONG + JOIN},
+	{"tls", required_argument, NULL, LONG + TLS},
 	{"guard", required_argument, NULL, LONG + GUARD},
 	{"allow-other", optional_argument, NULL, LONG + ALLOW_OTHER},
 	{"config", required_argument, NULL, LONG + CONFIG},
@@ -47,11 +57,9 @@ static const struct option long_options[] = {
 };
 
 static const char *const variables[KEY_COUNT] = {
-	[DATA] = "CLOG_DATA",
-	[MOUNT] = "CLOG_MOUNT",
-	[NAME] = "CLOG_NAME",
-	[GUARD] = "CLOG_GUARD",
-	[ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
+	[DATA] = "CLOG_DATA",     [MOUNT] = "CLOG_MOUNT",         [NAME] = "CLOG_NAME",
+	[PEER] = "CLOG_PEER",     [ADVERTISE] = "CLOG_ADVERTISE", [JOIN] = "CLOG_JOIN",
+	[TLS] = "CLOG_TLS",       [GUARD] = "CLOG_GUARD",         [ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
 	[CONFIG] = "CLOG_CONFIG",
 };
 
@@ -78,6 +86,42 @@ static bool is_name(const char *text)
 	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
 }
 
+/* HOST:PORT or [V6]:PORT, as far as its form tells: names are looked up when it starts. */
+static bool is_address(const char *text, size_t size)
+{
+	size_t port = size;
+	while (port > 0 && text[port - 1] != ':')
+		port--;
+	const size_t digits = size - port;
+	if (port < 2 || digits == 0 || digits > 5 || size >= CONFIG_ADDRESS_SIZE)
+		return false;
+	unsigned long number = 0;
+	for (size_t i = port; i < size; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		number = 10 * number + (unsigned long)(text[i] - '0');
+	}
+	const bool bracketed = text[0] == '[' && text[port - 2] == ']';
+	return number <= 65535 && number > 0 && (bracketed || memchr(text, ':', port - 1) == NULL);
+}
+
+static int check_join(const char *text, const char *label, struct clog_error *err)
+{
+	unsigned count = 0;
+	for (const char *at = text;; at++) {
+		size_t size = strcspn(at, ",");
+		const size_t prefix = strncmp(at, "dns:", 4) == 0 ? 4 : 0;
+		if (!is_address(at + prefix, size - prefix))
+			return clog_error_set(err, -EINVAL, "%s: '%.*s' is no HOST:PORT, and no dns:NAME:PORT", label,
+			                      (int)size, at);
+		if (++count > OPTIONS_JOIN_MAX)
+			return clog_error_set(err, -EINVAL, "%s: more than %u addresses", label, OPTIONS_JOIN_MAX);
+		at += size;
+		if (*at == '\0')
+			return 0;
+	}
+}
+
 /* Checks a value that was given under a label, such as "--name" or "CLOG_NAME". */
 static int check(enum key key, const char *text, const char *label, struct clog_error *err)
 {
@@ -91,6 +135,10 @@ static int check(enum key key, const char *text, const char *label, struct clog_
 			"%s: '%s' is no name for a member: at most %d of A-Z, a-z, 0-9, '.', '_' and '-', "
 			"not beginning with a dot",
 			label, text, CONFIG_NAME_SIZE - 1);
+	if ((key == PEER || key == ADVERTISE) && !is_address(text, strlen(text)))
+		return clog_error_set(err, -EINVAL, "%s: '%s' is no HOST:PORT", label, text);
+	if (key == JOIN)
+		return check_join(text, label, err);
 	if (strlen(text) >= CONFIG_PATH_SIZE)
 		return clog_error_set(err, -EINVAL, "%s is longer than %d bytes", label, CONFIG_PATH_SIZE - 1);
 	return 0;
@@ -155,13 +203,23 @@ static int take_file(struct source *source, struct config *config, const char *p
 	source->texts[DATA] = config->data[0] != '\0' ? config->data : NULL;
 	source->texts[MOUNT] = config->mount[0] != '\0' ? config->mount : NULL;
 	source->texts[NAME] = config->name[0] != '\0' ? config->name : NULL;
+	source->texts[PEER] = config->peer[0] != '\0' ? config->peer : NULL;
+	source->texts[ADVERTISE] = config->advertise[0] != '\0' ? config->advertise : NULL;
+	source->texts[JOIN] = config->join[0] != '\0' ? config->join : NULL;
+	source->texts[TLS] = config->tls[0] != '\0' ? config->tls : NULL;
 	source->texts[GUARD] = switch_words[config->guard];
 	source->texts[ALLOW_OTHER] = switch_words[config->allow_other];
-	if (source->texts[NAME] == NULL)
-		return 0;
-	char label[CLOG_ERROR_TEXT_SIZE];
-	snprintf(label, sizeof label, "%s: name", path);
-	return check(NAME, source->texts[NAME], label, err);
+	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN};
+	for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++) {
+		char label[CLOG_ERROR_TEXT_SIZE];
+		if (source->texts[checked[i]] == NULL)
+			continue;
+		snprintf(label, sizeof label, "%s: %s", path, long_options[checked[i]].name);
+		const int wrong = check(checked[i], source->texts[checked[i]], label, err);
+		if (wrong < 0)
+			return wrong;
+	}
+	return 0;
 }
 
 int options_read(struct options *options, int argc, char *argv[], options_lookup_cb lookup, void *arg,
@@ -192,10 +250,18 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
 	options->data = texts[DATA];
 	options->mount = texts[MOUNT];
 	options->name = texts[NAME];
+	options->peer = texts[PEER];
+	options->advertise = texts[ADVERTISE];
+	options->join = texts[JOIN];
+	options->tls = texts[TLS];
 	options->guard = switch_of(texts[GUARD]) == CONFIG_YES;
 	options->allow_other = switch_of(texts[ALLOW_OTHER]) == CONFIG_YES;
 	if (options->data == NULL)
 		return clog_error_set(err, -EINVAL, "where the data shall be is not said: --data DIR is needed");
+	if (options->peer == NULL && (options->join != NULL || options->advertise != NULL))
+		return clog_error_set(err, -EINVAL,
+		                      "--%s needs --peer HOST:PORT: where this member listens to the others",
+		                      options->join != NULL ? "join" : "advertise");
 	return 0;
 }
 
@@ -245,6 +311,14 @@ char *options_render(const struct options *options)
 		write_text(stream, "mount", options->mount);
 	if (options->name != NULL)
 		write_text(stream, "name", options->name);
+	if (options->peer != NULL)
+		write_text(stream, "peer", options->peer);
+	if (options->advertise != NULL)
+		write_text(stream, "advertise", options->advertise);
+	if (options->join != NULL)
+		write_text(stream, "join", options->join);
+	if (options->tls != NULL)
+		write_text(stream, "tls", options->tls);
 	fprintf(stream, "guard: %s\n", options->guard ? "yes" : "no");
 	fprintf(stream, "allow-other: %s\n", options->allow_other ? "yes" : "no");
 	const bool failed = ferror(stream);

@@ -8,15 +8,21 @@
 
 struct clog_error;
 
+#define OPTIONS_JOIN_MAX 16u /* addresses to join at */
+
 enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 
 /* The strings point into the command line, the environment, or file; so it is not copied. */
 struct options {
 	enum options_action action; /* not RUN: nothing else is set */
 	const char *data;
-	const char *mount;  /* NULL: none */
-	const char *name;   /* NULL: not told */
-	const char *config; /* the file's path; NULL: none */
+	const char *mount;     /* NULL: none */
+	const char *name;      /* NULL: not told */
+	const char *peer;      /* NULL: none */
+	const char *advertise; /* NULL: not told */
+	const char *join;      /* addresses with commas between them; NULL: none */
+	const char *tls;       /* a folder; NULL: none */
+	const char *config;    /* the file's path; NULL: none */
 	bool guard;
 	bool allow_other;
 	struct config file;

@@ -67,11 +67,11 @@ static void host_send(struct cluster_host *door, uint64_t member, const char *ad
 	host->message_count++;
 }
 
-static bool host_writable(struct cluster_host *door, uint64_t member)
+static enum cluster_way host_way(struct cluster_host *door, uint64_t member, const char *address)
 {
 	(void)door;
 	(void)member;
-	return true;
+	return CLUSTER_WAY_FREE;
 }
 
 static void host_fail(struct cluster_host *door, int status, const char *sentence)
@@ -98,7 +98,7 @@ void host_init(struct host *host, struct log_disk *disk, uint64_t seed)
 	                                   .run_chore = host_take_chore,
 	                                   .run_read = host_take_read,
 	                                   .send = host_send,
-	                                   .writable = host_writable,
+	                                   .way = host_way,
 	                                   .fail = host_fail,
 	                                   .random = host_random};
 	dice_init(&host->dice, seed);

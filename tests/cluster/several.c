@@ -87,11 +87,12 @@ static void post(struct cluster_host *door, uint64_t id, const char *address, co
 	add(several, node->index, to, id, &copy);
 }
 
-static bool is_writable(struct cluster_host *door, uint64_t id)
+static enum cluster_way way_to(struct cluster_host *door, uint64_t id, const char *address)
 {
 	struct several_node *node = of(door);
 	size_t to;
-	return !find(node->several, id, "", &to) || !node->several->blocked[node->index][to];
+	bool blocked = find(node->several, id, "", &to) && node->several->blocked[node->index][to];
+	return blocked ? CLUSTER_WAY_BUSY : CLUSTER_WAY_FREE;
 }
 
 static void free_letter(struct letter *letter)
@@ -166,7 +167,7 @@ void several_add(struct several *several)
 	else
 		member_init_over(&node->member, several->disk, i + 1);
 	node->member.host.door.send = post;
-	node->member.host.door.writable = is_writable;
+	node->member.host.door.way = way_to;
 	node->several = several;
 	node->index = i;
 	if (node->name[0] == '\0')

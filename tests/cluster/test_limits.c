@@ -126,7 +126,7 @@ static void a_stranger_past_the_bound_makes_the_longest_silent_one_go(void **sta
 
 static void what_waits_for_a_stranger_goes_with_it(void **state)
 {
-	static const unsigned char text[100];
+	static const unsigned char text[20000]; /* large: it waits until the way is free */
 	const struct message message = {.type = MESSAGE_LEADER, .data = text, .size = sizeof text};
 	found(2);
 	struct cluster *cluster = several_cluster(&several, 0);

@@ -220,9 +220,9 @@ static void host_send(struct cluster_host *door, uint64_t member, const char *ad
 		net_send(node, member, address, message);
 }
 
-static bool host_is_writable(struct cluster_host *door, uint64_t member)
+static enum cluster_way host_way(struct cluster_host *door, uint64_t member, const char *address)
 {
-	return net_writable(of(door), member);
+	return net_writable(of(door), member) ? CLUSTER_WAY_FREE : CLUSTER_WAY_BUSY;
 }
 
 static void host_fail(struct cluster_host *door, int status, const char *sentence)
@@ -250,7 +250,7 @@ void host_init(struct node *node)
 	                                   .run_chore = host_run_chore,
 	                                   .run_read = host_run_read,
 	                                   .send = host_send,
-	                                   .writable = host_is_writable,
+	                                   .way = host_way,
 	                                   .fail = host_fail,
 	                                   .random = host_random};
 }

@@ -38,6 +38,7 @@ void node_init(struct node *node, struct sim *sim, unsigned index)
 	memset(node, 0, sizeof *node);
 	node->sim = sim;
 	node->index = index;
+	node->founder = index == 0;
 	snprintf(node->name, sizeof node->name, "n%u", index);
 	snprintf(node->address, sizeof node->address, "n%u:1", index);
 	node->base_ms = world_between(&sim->world, 0, 1000000000);
@@ -192,9 +193,8 @@ static int open_member(struct node *node, struct clog_error *err)
 	                                  .voters = sim->voters,
 	                                  .address = node->address,
 	                                  .seeds = seeds};
-	/* The very first member founds the cluster. */
 	for (unsigned i = 0; i < sim->node_count; i++)
-		if (i != node->index && (node->index != 0 || sim->check.last > 0))
+		if (i != node->index && !node->founder)
 			seeds[options.seed_count++] = sim->nodes[i].address;
 	int rc = cluster_open(&node->cluster, &options, &node->door, err);
 	if (rc != 0) {
@@ -245,6 +245,7 @@ void node_wipe(struct node *node)
 	new_disk(node);
 	node->id = 0;
 	node->joined = false;
+	node->founder = node->founder && node->sim->check.last == 0;
 	node->full = false;
 	node->rotted = false;
 	node->durable = 0;

@@ -40,6 +40,7 @@ struct node {
 	bool wanted;   /* it is down, and will be opened again */
 	bool away;     /* but not yet */
 	bool joined;   /* it was in the configuration */
+	bool founder;  /* the cluster was founded on this disk: it is not told to join another */
 
 	bool stopping, stopped; /* in order */
 	bool dying;             /* what it says now, nobody hears */
