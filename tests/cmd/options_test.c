@@ -104,10 +104,11 @@ static void help_and_version_need_nothing_else(void **state)
 static void help_names_every_option_and_variable(void **state)
 {
 	(void)state;
-	static const char *const words[] = {"--data",           "--mount",    "--name",    "--guard",
-	                                    "--allow-other",    "--config",   "--help",    "--version",
-	                                    "CLOG_DATA",        "CLOG_MOUNT", "CLOG_NAME", "CLOG_GUARD",
-	                                    "CLOG_ALLOW_OTHER", "CLOG_CONFIG"};
+	static const char *const words[] = {
+		"--data",           "--mount",        "--name",    "--guard",     "--allow-other", "--config",
+		"--help",           "--version",      "CLOG_DATA", "CLOG_MOUNT",  "CLOG_NAME",     "CLOG_GUARD",
+		"CLOG_ALLOW_OTHER", "CLOG_CONFIG",    "--peer",    "--advertise", "--join",        "--tls",
+		"CLOG_PEER",        "CLOG_ADVERTISE", "CLOG_JOIN", "CLOG_TLS"};
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		assert_non_null(strstr(options_help, words[i]));
 }
@@ -173,6 +174,65 @@ static void names_that_no_member_has_are_refused(void **state)
 	accept(WORDS("--data", "/x", "--name", TEN TEN TEN TEN TEN TEN "abc"), WORDS());
 	refuse(WORDS("--data", "/x", "--name", TEN TEN TEN TEN TEN TEN "abcd"), WORDS(),
 	       "--name: '" TEN TEN TEN TEN TEN TEN "abcd'" RULE);
+}
+
+static void a_member_among_others_is_told_of_them(void **state)
+{
+	(void)state;
+	accept(WORDS("--data=/x", "--peer", "[::]:7400", "--advertise=n1:7400", "--tls=/t",
+	             "--join=n2:1,[::1]:65535,dns:clog.example:7400"),
+	       WORDS());
+	assert_string_equal(options.peer, "[::]:7400");
+	assert_string_equal(options.advertise, "n1:7400");
+	assert_string_equal(options.join, "n2:1,[::1]:65535,dns:clog.example:7400");
+	assert_string_equal(options.tls, "/t");
+	accept(WORDS("--data=/x"),
+	       WORDS("CLOG_PEER", "n1:1", "CLOG_JOIN", "n2:2", "CLOG_TLS", "/t", "CLOG_ADVERTISE", "a:3"));
+	assert_string_equal(options.peer, "n1:1");
+	assert_string_equal(options.join, "n2:2");
+	accept(WORDS("--data=/x"), WORDS());
+	assert_null(options.peer);
+	assert_null(options.advertise);
+	assert_null(options.join);
+	assert_null(options.tls);
+}
+
+static void addresses_that_are_none_are_refused(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {"n1",    "n1:",   ":7400",    "n1:0",     "n1:65536",
+	                                    "n1:-1", "n1:7 ", "::1:7400", "n1:123456"};
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		char sentence[256];
+		snprintf(sentence, sizeof sentence, "--peer: '%s' is no HOST:PORT", wrong[i]);
+		refuse(WORDS("--data=/x", "--peer", wrong[i]), WORDS(), sentence);
+		snprintf(sentence, sizeof sentence, "CLOG_ADVERTISE: '%s' is no HOST:PORT", wrong[i]);
+		refuse(WORDS("--data=/x", "--peer=n:1"), WORDS("CLOG_ADVERTISE", wrong[i]), sentence);
+		snprintf(sentence, sizeof sentence, "--join: '%s' is no HOST:PORT, and no dns:NAME:PORT", wrong[i]);
+		refuse(WORDS("--data=/x", "--peer=n:1", "--join", wrong[i]), WORDS(), sentence);
+	}
+	refuse(WORDS("--data=/x", "--peer=n:1", "--join=a:1,,b:2"), WORDS(),
+	       "--join: '' is no HOST:PORT, and no dns:NAME:PORT");
+	refuse(WORDS("--data=/x", "--peer=n:1", "--join=dns:a"), WORDS(),
+	       "--join: 'dns:a' is no HOST:PORT, and no dns:NAME:PORT");
+	refuse(WORDS("--data=/x", "--peer=n:1", "--join",
+	             "a:1,a:2,a:3,a:4,a:5,a:6,a:7,a:8,a:9,a:10,a:11,a:12,a:13,a:14,a:15,a:16,a:17"),
+	       WORDS(), "--join: more than 16 addresses");
+	char longer[CONFIG_ADDRESS_SIZE + 1] = {0};
+	memset(longer, 'a', CONFIG_ADDRESS_SIZE - 2);
+	longer[CONFIG_ADDRESS_SIZE - 2] = ':';
+	longer[CONFIG_ADDRESS_SIZE - 1] = '1';
+	assert_int_equal(read_words(WORDS("--data=/x", "--peer", longer), WORDS()), -EINVAL);
+	accept(WORDS("--data=/x", "--peer", longer + 1), WORDS());
+}
+
+static void who_joins_or_advertises_has_to_listen(void **state)
+{
+	(void)state;
+	refuse(WORDS("--data=/x", "--join=n2:1"), WORDS(),
+	       "--join needs --peer HOST:PORT: where this member listens to the others");
+	refuse(WORDS("--data=/x", "--advertise=n2:1"), WORDS(),
+	       "--advertise needs --peer HOST:PORT: where this member listens to the others");
 }
 
 static void a_path_that_is_too_long_is_refused(void **state)
@@ -290,6 +350,13 @@ static void the_file_named_on_the_command_line_is_the_only_one_read(void **state
 	assert_string_equal(options.config, config_path);
 }
 
+static void assert_same(const char *one, const char *other)
+{
+	assert_int_equal(one != NULL, other != NULL);
+	if (one != NULL)
+		assert_string_equal(one, other);
+}
+
 static void what_is_rendered_reads_back_the_same(void **state)
 {
 	(void)state;
@@ -313,6 +380,10 @@ static void what_is_rendered_reads_back_the_same(void **state)
 		const struct options first = {.data = paths[i],
 		                              .mount = i % 2 == 0 ? paths[i] : NULL,
 		                              .name = i % 3 == 0 ? "1e3" : NULL,
+		                              .peer = i % 4 == 0 ? "[::1]:7400" : NULL,
+		                              .advertise = i % 8 == 0 ? "n1:7400" : NULL,
+		                              .join = i % 8 == 0 ? "dns:a:1,b:2" : NULL,
+		                              .tls = i % 5 == 0 ? paths[i] : NULL,
 		                              .guard = i % 2 == 0,
 		                              .allow_other = i % 3 == 0};
 		char *const text = options_render(&first);
@@ -323,12 +394,12 @@ static void what_is_rendered_reads_back_the_same(void **state)
 		free(text);
 		accept(WORDS("--config", config_path), WORDS());
 		assert_string_equal(options.data, first.data);
-		assert_int_equal(options.mount != NULL, first.mount != NULL);
-		if (first.mount != NULL)
-			assert_string_equal(options.mount, first.mount);
-		assert_int_equal(options.name != NULL, first.name != NULL);
-		if (first.name != NULL)
-			assert_string_equal(options.name, first.name);
+		assert_same(options.mount, first.mount);
+		assert_same(options.name, first.name);
+		assert_same(options.peer, first.peer);
+		assert_same(options.advertise, first.advertise);
+		assert_same(options.join, first.join);
+		assert_same(options.tls, first.tls);
 		assert_int_equal(options.guard, first.guard);
 		assert_int_equal(options.allow_other, first.allow_other);
 	}
@@ -382,6 +453,9 @@ int main(void)
 		cmocka_unit_test(a_missing_or_needless_value_is_named),
 		cmocka_unit_test(wrong_values_are_named_with_where_they_stand),
 		cmocka_unit_test(names_that_no_member_has_are_refused),
+		cmocka_unit_test(a_member_among_others_is_told_of_them),
+		cmocka_unit_test(addresses_that_are_none_are_refused),
+		cmocka_unit_test(who_joins_or_advertises_has_to_listen),
 		cmocka_unit_test(a_path_that_is_too_long_is_refused),
 		cmocka_unit_test(the_environment_is_read),
 		cmocka_unit_test_setup_teardown(the_file_is_read, make_file, remove_file),
