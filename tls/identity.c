@@ -8,18 +8,30 @@
 
 #define SCHEME "clog://"
 
+static bool is_name(const char *text, size_t size)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	if (size == 0 || size >= TLS_NAME_SIZE || text[0] == '.')
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (text[i] == '\0' || strchr(allowed, text[i]) == NULL)
+			return false;
+	return true;
+}
+
+bool tls_name_ok(const char *name)
+{
+	return is_name(name, strlen(name));
+}
+
 /* Takes a name up to the end or a slash; returns what follows, NULL when it is no name. */
 static const char *take_name(const char *at, const char *end, char name[TLS_NAME_SIZE])
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t size = 0;
 	while (at + size < end && at[size] != '/')
 		size++;
-	if (size == 0 || size >= TLS_NAME_SIZE || at[0] == '.')
+	if (!is_name(at, size))
 		return NULL;
-	for (size_t i = 0; i < size; i++)
-		if (at[i] == '\0' || strchr(allowed, at[i]) == NULL)
-			return NULL;
 	memcpy(name, at, size);
 	name[size] = '\0';
 	return at + size;

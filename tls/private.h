@@ -4,6 +4,8 @@
 
 #include "tls/tls.h"
 
+#include "error/error.h"
+
 #include <openssl/ssl.h>
 
 struct tls_context {
@@ -16,6 +18,17 @@ struct tls_context {
 int tls_identity_of(const X509 *certificate, struct tls_identity *identity);
 /* Takes a URI apart. -EINVAL. */
 int tls_identity_parse(const char *uri, size_t size, struct tls_identity *identity);
+
+/* ---- pem.c: files of an authority and of those that it vouches for ---- */
+
+/* Makes a folder for its owner alone, unless it is there. */
+int tls_folder_make(const char *folder, struct clog_error *err);
+/* Writes a certificate, or a key, in PEM to a file in a folder, at once: under another name first, then renamed and made
+ * durable. The other of the two is NULL. A key is its owner's alone. */
+int tls_pem_write(const char *folder, const char *name, X509 *certificate, EVP_PKEY *key, struct clog_error *err);
+/* Reads one. The caller frees. */
+int tls_pem_read_certificate(const char *folder, const char *name, X509 **certificate, struct clog_error *err);
+int tls_pem_read_key(const char *folder, const char *name, EVP_PKEY **key, struct clog_error *err);
 
 /* What OpenSSL's error queue says first, without its codes; the queue is empty then. */
 const char *tls_reason(void);

@@ -81,4 +81,33 @@ void tls_stream_close(struct tls_stream *stream);
 size_t tls_stream_pending(const struct tls_stream *stream, const void **data);
 void tls_stream_sent(struct tls_stream *stream, size_t size);
 
+/* ---- Issuing certificates ---- */
+
+#define TLS_DAYS_MAX 36500u /* that a certificate is valid */
+#define TLS_HOSTS_MAX 64u   /* that a member is reached by */
+#define TLS_LEAF_DAYS 365u  /* default */
+#define TLS_ROOT_DAYS 3650u /* default */
+
+/* Whether a text is a name, of a cluster, a member or a client. */
+bool tls_name_ok(const char *name);
+
+/* Makes an authority for a cluster in a folder: ca.pem, whose name tells the cluster, and ca-key.pem. The folder is made
+ * when it is not there, and readable for its owner alone. -EEXIST when there is one already, -EINVAL for what is no name,
+ * or the file system's error, each with a sentence. Blocks. */
+int tls_authority_create(const char *folder, const char *cluster, unsigned days, struct clog_error *err);
+
+/* What a certificate is to be for. */
+struct tls_issue {
+	enum tls_kind kind;
+	const char *name;
+	const char *const *hosts; /* of a member: names and addresses by which it is reached */
+	size_t host_count;
+	unsigned days;
+};
+/* Issues a certificate by the authority in a folder, with a new key, into another folder, which is made when it is not
+ * there: ca.pem, cert.pem and key.pem, as tls_context_load wants them. Those that are there are replaced, each at once, so
+ * that who loads them finds the old, the new, or a key that does not fit. -EINVAL, -ENOENT where there is no authority,
+ * -EBADMSG where it is none of a cluster's, or the file system's error. Blocks. */
+int tls_issue(const char *authority, const struct tls_issue *issue, const char *folder, struct clog_error *err);
+
 #endif
