@@ -45,8 +45,9 @@ def read(path):
 class Member:
     """One clogd. Its data folder lives as long as the Member, its process from start to kill or stop."""
 
-    def __init__(self, name="one"):
+    def __init__(self, name="one", *options):
         self.name = name
+        self.options = options  # more of them, besides its folders and name
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="clog-system."))
         self.data = self.folder + "/data"
         self.mount = self.folder + "/mnt"
@@ -60,7 +61,8 @@ class Member:
 
     def command(self):
         """What starts it."""
-        return [os.environ["CLOGD"], "--data", self.data, "--mount", self.mount, "--name", self.name]
+        return [os.environ["CLOGD"], "--data", self.data, "--mount", self.mount, "--name", self.name,
+                *self.options]
 
     def launch(self):
         """Starts the process, without waiting for anything."""
@@ -156,9 +158,9 @@ class MemberTest(unittest.TestCase):
                 print(f"---- {self.id()}: clogd {member.name} said:\n{member.said or '(nothing)'}----", file=sys.stderr)
         return result
 
-    def new_member(self, name="one"):
+    def new_member(self, name="one", *options):
         """A member that is closed with the test."""
-        member = Member(name)
+        member = Member(name, *options)
         self.members.append(member)
         return member
 
