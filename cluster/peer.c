@@ -275,6 +275,28 @@ static void send_loaded(struct cluster *cluster, struct peer *peer, struct peer_
 	load_destroy(load);
 }
 
+/* The base as it is now, with the machine there. It may be past the one that the core knows, which learns of a commit, and
+ * so of a trim, later than the log does: a new leader perhaps only once the peer has what it needs. */
+static void send_base(struct cluster *cluster, struct peer *peer)
+{
+	struct message message = peer->first->message;
+	struct log_stat stat;
+	uint64_t entry;
+	void *data = NULL;
+	log_stat(cluster->log, &stat);
+	log_base(cluster->log, &message.install.base);
+	message.install.first_offset = stat.first_offset;
+	message.install.first_stream = stat.stream_begin;
+	if (message.install.base.entry >= peer->first->message.install.base.entry &&
+	    log_state(cluster->log, message.install.base.entry, &entry, &data, &message.size) == 0 &&
+	    entry == message.install.base.entry) {
+		message.data = data;
+		send_now(cluster, peer->id, address_of(cluster, peer->id), &message);
+	}
+	free(data);
+	take_first(peer);
+}
+
 /* Returns false when it must be waited for. */
 static bool load_frames(struct cluster *cluster, struct peer *peer)
 {
@@ -289,7 +311,15 @@ static bool load_frames(struct cluster *cluster, struct peer *peer)
 		return true;
 	}
 	struct peer_load *load = load_create(peer->id, entry);
-	if (load == NULL || log_read_begin(cluster->log, &load->read) != 0) {
+	int rc = load == NULL ? -ENOMEM : log_read_begin(cluster->log, &load->read);
+	if (rc == -ESTALE && message->type == MESSAGE_APPEND) {
+		free(load);
+		message->type = MESSAGE_INSTALL;
+		message->install = (struct message_install){0};
+		send_base(cluster, peer);
+		return true;
+	}
+	if (rc != 0) {
 		free(load);
 		take_first(peer);
 		return true;
@@ -325,27 +355,6 @@ bool peer_load_done(struct cluster *cluster, struct log_read *read)
 		return true;
 	}
 	return false;
-}
-
-/* The base as it is now, with the machine there. */
-static void send_base(struct cluster *cluster, struct peer *peer)
-{
-	struct message message = peer->first->message;
-	struct log_stat stat;
-	uint64_t entry;
-	void *data = NULL;
-	log_stat(cluster->log, &stat);
-	log_base(cluster->log, &message.install.base);
-	message.install.first_offset = stat.first_offset;
-	message.install.first_stream = stat.stream_begin;
-	if (message.install.base.entry == peer->first->message.install.base.entry &&
-	    log_state(cluster->log, message.install.base.entry, &entry, &data, &message.size) == 0 &&
-	    entry == message.install.base.entry) {
-		message.data = data;
-		send_now(cluster, peer->id, address_of(cluster, peer->id), &message);
-	}
-	free(data);
-	take_first(peer);
 }
 
 static bool votes_in(const struct machine_members *members, uint64_t id)

@@ -163,6 +163,41 @@ static void a_leader_that_trims_while_a_base_waits_sends_the_newer_one(void **st
 
 /* ---- Pieces ---- */
 
+/* A restarted leader trims again by what it knows is committed, and its core does not know that before the only other
+ * voter that is there has an entry of the new term: it gets the base of the log, not that of the core. */
+static void a_new_leader_that_has_trimmed_gives_its_base_before_it_has_committed(void **state)
+{
+	for (unsigned again = 0; again < 2; again++) {
+		if (again == 0)
+			found(3);
+		else
+			leave_behind();
+		several_isolate(&several, 2, true);
+		struct log_stat stat;
+		log_stat(several_cluster(&several, 0)->log, &stat);
+		/* No chore is begun any more: the segments are still there when it is killed. */
+		several_cluster(&several, 0)->chore_out = true;
+		fill(0, 40, 3000);
+		assert_int_equal(trim(0, stat.first_offset + 40), 0);
+		fill(0, 5, 3000);
+		assert_int_equal(base_of(0), stat.first_entry - 1);
+		several_cluster(&several, 0)->chore_out = false;
+		several_kill(&several, 0);
+		several_kill(&several, 1);
+		several_isolate(&several, 2, false);
+		several_open(&several, 0);
+		several_pass(&several, 50);
+		assert_true(base_of(0) > stat.first_entry - 1);
+		assert_int_equal(several_lead(&several), 0);
+		several_append(&several, 2, "x");
+		several_open(&several, 1);
+		several_expect_equal(&several);
+		assert_true(several.nodes[2].received[MESSAGE_INSTALL] > 0);
+		several_finish(&several);
+		several_init(&several);
+	}
+}
+
 static void a_follower_far_behind_is_served_in_pieces(void **state)
 {
 	several.options.segment_size = 8 << 20;
@@ -350,6 +385,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_dies_while_it_gets_the_base_gets_it_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_leader_that_trims_while_a_base_waits_sends_the_newer_one, set_up,
 	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_new_leader_that_has_trimmed_gives_its_base_before_it_has_committed,
+	                                        set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_follower_far_behind_is_served_in_pieces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_entry_larger_than_a_piece_goes_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(entries_that_are_being_written_go_together, set_up, tear_down),
