@@ -100,18 +100,26 @@ static void sort_out(struct cluster *cluster, struct batch_list *list, struct ba
 	}
 }
 
-/* What was decided here and not yet committed is undecided again. */
-static void unsettle(struct cluster *cluster, struct batch_list *again)
+/* What was decided by entries past that one is undecided again. */
+static void unsettle(struct cluster *cluster, uint64_t entry, struct batch_list *again)
 {
 	struct batch_list left, undecided;
 	list_init(&left);
 	list_init(&undecided);
 	while (cluster->settled.first != NULL) {
 		struct batch *batch = list_take(&cluster->settled);
-		list_add(batch->entry > cluster->commit && !MUTANT(DECISION_KEPT) ? &undecided : &left, batch);
+		list_add(batch->entry > entry && !MUTANT(DECISION_KEPT) ? &undecided : &left, batch);
 	}
 	list_prepend(&cluster->settled, &left);
 	sort_out(cluster, &undecided, again);
+}
+
+void append_cut(struct cluster *cluster, uint64_t first)
+{
+	struct batch_list again;
+	list_init(&again);
+	unsettle(cluster, first - 1, &again);
+	list_prepend(&cluster->waiting, &again);
 }
 
 void append_leader_changed(struct cluster *cluster)
@@ -119,7 +127,7 @@ void append_leader_changed(struct cluster *cluster)
 	struct batch_list again;
 	list_init(&again);
 	sort_out(cluster, &cluster->proposed, &again);
-	unsettle(cluster, &again);
+	unsettle(cluster, cluster->commit, &again);
 	sort_out(cluster, &cluster->sent, &again);
 	sort_out(cluster, &cluster->waiting, &again);
 	list_prepend(&cluster->waiting, &again);

@@ -266,6 +266,7 @@ static int cut(struct cluster *cluster, uint64_t first)
 		cluster->host->run_write(cluster->host, job);
 	}
 	cut_steps(cluster, first);
+	append_cut(cluster, first);
 	if (MUTANT(MACHINE_NOT_CUT)) {
 		cluster->machine.entry = first - 1;
 		return 0;

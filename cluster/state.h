@@ -310,6 +310,9 @@ void append_apply(struct cluster *cluster, struct batch_list *done);
 void append_answer(struct cluster *cluster, struct batch_list *done, int status);
 /* A batch is decided: it is answered once the entry is applied. */
 void append_settle(struct cluster *cluster, struct batch *batch, int status, uint64_t entry, uint64_t first_offset);
+/* The log was cut from an entry on: what was decided by what stood there is undecided again, before another leader's
+ * entries of the same numbers come. */
+void append_cut(struct cluster *cluster, uint64_t first);
 /* The leader is another one, or this is none any more. */
 void append_leader_changed(struct cluster *cluster);
 /* Answers what is past its deadline. */

@@ -130,6 +130,40 @@ static void a_guess_that_came_of_a_record_that_was_lost_is_decided_again(void **
 	several_expect_equal(&several);
 }
 
+/* The next leader's entry comes in the place of the record, and that it is committed in the same message. */
+static void a_guess_is_decided_again_though_another_entry_of_its_number_is_committed_at_once(void **state)
+{
+	static struct sent plain, guess; /* answered when all is closed */
+	struct log_frame *frame;
+	struct log_tail before;
+	size_t size;
+	found(3);
+	struct cluster *cluster = several_cluster(&several, 0);
+	log_tail(cluster->log, &before);
+	several_isolate(&several, 0, true);
+	plain = (struct sent){0};
+	member_send_text(several_member(&several, 0), &plain, "plain");
+	several_send_at(&several, 0, &guess, before.next_offset, "guess");
+	several_settle(&several);
+	assert_non_null(cluster->settled.first);
+	const struct log_header header = {.term = before.term + 1, .type = LOG_BARRIER, .time_ns = before.time_ns};
+	assert_int_equal(log_frame_create(&frame), 0);
+	log_frame_close(frame, &before, &header);
+	struct message message = {
+		.type = MESSAGE_APPEND,
+		.term = header.term,
+		.append = {.entry = before.entry, .entry_term = before.term, .commit = before.entry + 1, .count = 1}};
+	message.data = log_frame_bytes(frame, &size);
+	message.size = size;
+	several.cut[1][0] = false;
+	several_forge(&several, 1, 0, &message);
+	several_settle(&several);
+	log_frame_unref(frame);
+	assert_int_equal(cluster->applied.entry, before.entry + 1);
+	assert_int_equal(cluster->applied.next_offset, before.next_offset);
+	member_expect_pending(&guess);
+}
+
 static void that_an_offset_is_ahead_is_told_after_an_echo_of_a_majority(void **state)
 {
 	struct sent ahead;
@@ -366,6 +400,9 @@ int main(void)
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_conditional_append_of_a_follower_whose_answer_is_lost_is_not_told_that_it_exists, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_guess_is_decided_again_though_another_entry_of_its_number_is_committed_at_once, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(a_member_alone_is_a_majority, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_end_is_told_after_an_echo_of_a_majority, set_up, tear_down),
