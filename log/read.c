@@ -225,9 +225,11 @@ int log_read_end(struct log *log, struct log_read *read)
 	struct log_segment *segment = read->segment;
 	keep(log, read);
 	keep_header(log, read);
-	/* Its files were deleted before it could open them, or others have their names now. */
-	if (segment->gone && (read->status == -ENOENT || read->status == -EBADMSG))
-		read->status = segment->base.entry < log->segments[0]->base.entry ? -ESTALE : -ENOENT;
+	/* Its files were deleted before it could open them, or others have their names now. Of a trim they are so before its
+	 * job has ended. */
+	bool trimmed = segment->base.entry < log->segments[0]->base.entry;
+	if ((segment->gone || trimmed) && (read->status == -ENOENT || read->status == -EBADMSG))
+		read->status = trimmed ? -ESTALE : -ENOENT;
 	segment->pins--;
 	if (segment->gone)
 		log_drop_segment(log, segment);

@@ -282,6 +282,27 @@ static void a_read_outlives_its_segment(void **state)
 	}
 }
 
+/* The job has deleted the store, and its end comes later. */
+static void a_read_that_ends_before_the_trim_does_says_that_it_was_trimmed(void **state)
+{
+	struct stage stage;
+	struct log_read read = {.kind = LOG_READ_STREAM, .size = 100};
+	struct log_job *job;
+	stage_begin(&stage, false);
+	script_chores(stage.log);
+	assert_int_equal(log_read_begin(stage.log, &read), 0);
+	trim(&stage, offset_in(&stage, 1, 0));
+	assert_int_equal(log_chore_begin(stage.log, &job), 0);
+	assert_non_null(job);
+	log_job_run(job);
+	log_read_run(&read, true);
+	assert_int_equal(log_read_end(stage.log, &read), -ESTALE);
+	assert_int_equal(log_job_end(stage.log, job, NULL), 0);
+	log_read_finish(&read);
+	parts_expect(&stage.scene.model, stage.log);
+	stage_end(&stage);
+}
+
 /* Uses up the prepared file, and trims: the store that goes becomes the next one. */
 static void recycle(struct stage *stage)
 {
@@ -456,6 +477,7 @@ int main(void)
 		cmocka_unit_test(the_first_offset_survives),
 		cmocka_unit_test(everything_can_be_trimmed_and_nothing_more),
 		cmocka_unit_test(a_read_outlives_its_segment),
+		cmocka_unit_test(a_read_that_ends_before_the_trim_does_says_that_it_was_trimmed),
 		cmocka_unit_test(a_recycled_store_shows_nothing_of_its_life_before),
 		cmocka_unit_test(a_trim_that_crashes_leaves_a_log_that_opens),
 		cmocka_unit_test(what_a_trim_left_is_removed_at_opening),
