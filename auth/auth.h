@@ -13,6 +13,7 @@ enum auth_action {
 	AUTH_PRODUCE, /* append */
 	AUTH_CONSUME, /* read records, list them, ask for offsets */
 	AUTH_OBSERVE, /* read cluster/ and status/ */
+	AUTH_ADMIN,   /* trim, set the retention, change the members */
 };
 
 /* The rules. Without an access list, the owner and root may do everything and nobody else anything. */

@@ -160,11 +160,9 @@ int append_op(struct service *service, struct service_append *append, const void
 	return SERVICE_PENDING;
 }
 
-void append_ready_op(struct service *service, void (*cb)(void *arg), void *arg)
+void append_ready_op(struct service *service)
 {
 	struct cluster *cluster = of(service);
-	cluster->ready_cb = cb;
-	cluster->ready_arg = arg;
 	/* The queue may have drained meanwhile, or never will again: the turn looks. */
 	cluster->host->wake_soon(cluster->host);
 }

@@ -151,13 +151,10 @@ static void start_jobs(struct cluster *cluster, bool idle)
 
 static void tell_ready(struct cluster *cluster)
 {
-	void (*cb)(void *arg) = cluster->ready_cb;
 	bool room = cluster->queue_count < CLUSTER_QUEUE_COUNT_MAX / 2 &&
 	            cluster->queue_size < CLUSTER_QUEUE_SIZE_MAX / 2;
-	if (cb == NULL || !room)
-		return;
-	cluster->ready_cb = NULL;
-	cb(cluster->ready_arg);
+	if (room && service_awaits_room(&cluster->service))
+		service_tell_ready(&cluster->service);
 }
 
 static void finish_stop(struct cluster *cluster)
@@ -270,6 +267,7 @@ void cluster_advance(struct cluster *cluster)
 	append_apply(cluster, &done);
 	give_on(cluster);
 	append_answer(cluster, &done, 0);
+	reads_tell_more(cluster);
 	if (cluster->failure != 0)
 		return;
 	request_advance(cluster);

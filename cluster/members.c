@@ -24,6 +24,8 @@ void state_op(struct service *service, struct service_state *state)
 	                                .commit = cluster->commit,
 	                                .self = cluster->identity.id,
 	                                .leader = cluster->started ? cluster->leader : 0,
+	                                .retain_bytes = cluster->machine.retain_bytes,
+	                                .retain_ns = cluster->machine.retain_ns,
 	                                .failure = cluster->failure};
 }
 

@@ -152,3 +152,11 @@ void read_end_op(struct service *service, struct service_read *asked)
 	asked->state = NULL;
 	asked->data = NULL;
 }
+
+void reads_tell_more(struct cluster *cluster)
+{
+	if (cluster->applied.next_offset == cluster->told_offset)
+		return;
+	cluster->told_offset = cluster->applied.next_offset;
+	service_tell_more(&cluster->service);
+}

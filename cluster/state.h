@@ -176,8 +176,7 @@ struct cluster {
 	struct batch_list *proposing; /* those whose records are in the frame that is being submitted */
 	size_t queue_size;
 	uint32_t queue_count;
-	void (*ready_cb)(void *arg); /* who waits for room in the queue */
-	void *ready_arg;
+	uint64_t told_offset; /* the next offset that who waits for more knows of */
 	struct session session;
 
 	struct service_command *commands; /* of this member's users */
@@ -294,7 +293,7 @@ void list_prepend(struct batch_list *list, struct batch_list *more);
 void append_init(struct cluster *cluster);
 int append_op(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
               uint32_t count);
-void append_ready_op(struct service *service, void (*cb)(void *arg), void *arg);
+void append_ready_op(struct service *service);
 /* Proposes what waits. An error is final for the member, with its sentence in err. */
 int append_propose(struct cluster *cluster, struct clog_error *err);
 /* The frame that is being submitted is in the log. */
@@ -439,6 +438,8 @@ void retain_look(struct cluster *cluster);
 int read_op(struct service *service, struct service_read *read);
 void read_end_op(struct service *service, struct service_read *read);
 /* Frees what reads keep for reuse. */
+/* Tells those who wait for more, if there is. */
+void reads_tell_more(struct cluster *cluster);
 void reads_finish(struct cluster *cluster);
 
 #endif

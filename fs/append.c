@@ -2,7 +2,6 @@
 #include "fs/private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +14,6 @@ struct append_handle {
 
 struct append_request {
 	struct submit submit;
-	struct append_handle *handle;
 	uint32_t size;
 };
 
@@ -57,38 +55,32 @@ void append_read(fuse_req_t req, size_t size, const struct fuse_file_info *file)
 	acknowledgement_read(&handle->acknowledgement, req, size);
 }
 
-static void answered(struct submit *submit, int status)
+static void answered(struct submit *submit, fuse_req_t req, int status)
 {
-	struct append_request *request = (struct append_request *)submit;
+	const struct append_request *request = (const struct append_request *)submit;
+	struct append_handle *handle = (struct append_handle *)submit->handle;
 	if (status != 0) {
-		reply_error(submit->req, status);
+		reply_error(req, status);
 		return;
 	}
-	acknowledgement_set(&request->handle->acknowledgement, "%" PRIu64 "\n", submit->append.first_offset);
-	reply_written(submit->req, request->size);
+	acknowledgement_set(&handle->acknowledgement, "%" PRIu64 "\n", submit->append.first_offset);
+	reply_written(req, request->size);
 }
 
-void append_write(struct fs *fs, fuse_req_t req, const char *data, size_t size, const struct fuse_file_info *file)
+int append_write(struct fs *fs, const struct write *write)
 {
 	/* The kernel cuts what is larger than a piece; its first part is then larger than a record may be, and with
 	 * this answer the rest is not sent. */
-	if (size > SERVICE_RECORD_SIZE_MAX) {
-		reply_error(req, -EMSGSIZE);
-		return;
-	}
+	if (write->size > SERVICE_RECORD_SIZE_MAX)
+		return -EMSGSIZE;
 	struct append_request *request = malloc(sizeof *request);
-	if (request == NULL) {
-		reply_error(req, -ENOMEM);
-		return;
-	}
-	request->handle = handle_of(file);
-	request->size = (uint32_t)size;
-	request->submit = (struct submit){.fs = fs,
-	                                  .req = req,
-	                                  .data = data,
-	                                  .sizes = &request->size,
-	                                  .count = 1,
-	                                  .wait = !(file->flags & O_NONBLOCK),
-	                                  .answered = answered};
-	submit_start(&request->submit);
+	if (request == NULL)
+		return -ENOMEM;
+	request->size = (uint32_t)write->size;
+	request->submit = (struct submit){
+		.handle = handle_of(&write->file), .expected = SERVICE_ANYWHERE, .answered = answered};
+	int rc = submit_start(&request->submit, fs, write->req, write->data, &request->size, 1);
+	if (rc != 0)
+		free(request);
+	return rc;
 }

@@ -10,6 +10,7 @@ void *handle_create(struct fs *fs, size_t size, uid_t uid, void (*finish)(struct
 		return NULL;
 	handle->uid = uid;
 	handle->finish = finish;
+	handle->uses = 1;
 	handle->next = fs->handles;
 	handle->place = &fs->handles;
 	if (handle->next != NULL)
@@ -18,8 +19,15 @@ void *handle_create(struct fs *fs, size_t size, uid_t uid, void (*finish)(struct
 	return handle;
 }
 
+void handle_keep(struct handle *handle)
+{
+	handle->uses++;
+}
+
 void handle_destroy(struct handle *handle)
 {
+	if (--handle->uses > 0)
+		return;
 	*handle->place = handle->next;
 	if (handle->next != NULL)
 		handle->next->place = handle->place;

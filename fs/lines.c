@@ -6,7 +6,6 @@
 #include "fs/private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +22,8 @@ struct lines_handle {
 
 struct lines_request {
 	struct submit submit;
-	struct lines_handle *handle;
-	size_t size;      /* of the write; 0 for a flush or an fsync */
-	const char *rest; /* what follows the last newline; borrowed until taken */
-	uint32_t rest_size;
-	uint32_t carry_size; /* of the carry that an fsync or flush appends */
-	uint64_t carry_of;   /* of the handle, after this */
+	size_t size;       /* of the write; 0 for a flush or an fsync */
+	uint64_t carry_of; /* of the handle, after this */
 };
 
 /* A write, cut into lines. */
@@ -108,50 +103,52 @@ static int cut_lines(struct fs *fs, const struct lines_handle *handle, const cha
 	return 0;
 }
 
-static void answered(struct submit *submit, int status)
+static void answered(struct submit *submit, fuse_req_t req, int status)
 {
-	struct lines_request *request = (struct lines_request *)submit;
-	struct lines_handle *handle = request->handle;
-	if (status == 0) {
+	const struct lines_request *request = (const struct lines_request *)submit;
+	struct lines_handle *handle = (struct lines_handle *)submit->handle;
+	if (status == 0)
 		acknowledgement_set(&handle->acknowledgement, "%" PRIu64 " %" PRIu32 "\n", submit->append.first_offset,
 		                    submit->append.count);
-		if (request->size > 0)
-			reply_written(submit->req, request->size);
-		else
-			reply_error(submit->req, 0);
-		return;
-	}
-	/* The writer is told that all of its write failed: nothing of it may come later, at the close. */
-	if (request->carry_of != 0 && handle->carry_of == request->carry_of)
+	else if (handle->carry_of == request->carry_of)
+		/* The writer is told that all of its write failed: nothing of it may come later, at the close. */
 		handle->carry_size = 0;
-	reply_error(submit->req, status);
+	if (status == 0 && request->size > 0)
+		reply_written(req, request->size);
+	else
+		reply_error(req, status);
 }
 
-static void taken(struct submit *submit)
+/* Gives lines to the service. What follows them, which may be nothing, is the carry from here on. */
+static int submit_lines(struct fs *fs, const struct write *write, const void *data, const uint32_t *sizes,
+                        uint32_t count, const struct cut *cut)
 {
-	struct lines_request *request = (struct lines_request *)submit;
-	struct lines_handle *handle = request->handle;
-	if (request->rest_size > 0)
-		memcpy(handle->carry, request->rest, request->rest_size);
-	handle->carry_size = request->rest_size;
-	handle->dropping = false;
-	request->carry_of = ++handle->carry_of;
-}
-
-static struct lines_request *request_create(struct fs *fs, fuse_req_t req, struct lines_handle *handle)
-{
+	struct lines_handle *handle = handle_of(&write->file);
 	struct lines_request *request = calloc(1, sizeof *request);
 	if (request == NULL)
-		return NULL;
-	request->handle = handle;
-	request->submit = (struct submit){.fs = fs, .req = req, .taken = taken, .answered = answered};
-	return request;
+		return -ENOMEM;
+	request->size = write->size;
+	request->carry_of = handle->carry_of + 1;
+	request->submit.handle = &handle->handle;
+	request->submit.expected = SERVICE_ANYWHERE;
+	request->submit.answered = answered;
+	int rc = submit_start(&request->submit, fs, write->req, data, sizes, count);
+	if (rc != 0) {
+		free(request);
+		return rc;
+	}
+	handle->carry_of++;
+	handle->carry_size = cut->rest_size;
+	if (cut->rest_size > 0)
+		memcpy(handle->carry, cut->rest, cut->rest_size);
+	handle->dropping = false;
+	return 0;
 }
 
 /* Appends the lines of a write, after the carry, which is the beginning of the first. */
-static int append_lines(struct fs *fs, fuse_req_t req, struct lines_handle *handle, const struct cut *cut, size_t size,
-                        bool wait)
+static int append_lines(struct fs *fs, const struct write *write, const struct cut *cut)
 {
+	const struct lines_handle *handle = handle_of(&write->file);
 	const char *data = cut->lines;
 	if (handle->carry_size > 0) {
 		size_t joined_size = handle->carry_size + cut->lines_size;
@@ -163,18 +160,7 @@ static int append_lines(struct fs *fs, fuse_req_t req, struct lines_handle *hand
 		memcpy(fs->joined + handle->carry_size, cut->lines, cut->lines_size);
 		data = fs->joined;
 	}
-	struct lines_request *request = request_create(fs, req, handle);
-	if (request == NULL)
-		return -ENOMEM;
-	request->size = size;
-	request->rest = cut->rest;
-	request->rest_size = cut->rest_size;
-	request->submit.data = data;
-	request->submit.sizes = fs->sizes;
-	request->submit.count = cut->count;
-	request->submit.wait = wait;
-	submit_start(&request->submit);
-	return 0;
+	return submit_lines(fs, write, data, fs->sizes, cut->count, cut);
 }
 
 /* Makes room in the carry for what follows a write's last newline, so that taking it cannot fail. */
@@ -207,42 +193,29 @@ static void carry_drop(struct lines_handle *handle, const char *data, size_t siz
 	handle->dropping = data[size - 1] != '\n';
 }
 
-void lines_write(struct fs *fs, fuse_req_t req, const char *data, size_t size, const struct fuse_file_info *file)
+int lines_write(struct fs *fs, const struct write *write)
 {
-	struct lines_handle *handle = handle_of(file);
+	struct lines_handle *handle = handle_of(&write->file);
 	struct cut cut;
-	int rc = cut_lines(fs, handle, data, size, &cut);
+	int rc = cut_lines(fs, handle, write->data, write->size, &cut);
 	if (rc == -EMSGSIZE)
-		carry_drop(handle, data, size);
+		carry_drop(handle, write->data, write->size);
 	if (rc == 0)
 		rc = carry_reserve(handle, &cut);
-	if (rc == 0 && cut.count > 0)
-		rc = append_lines(fs, req, handle, &cut, size, !(file->flags & O_NONBLOCK));
-	if (rc != 0) {
-		reply_error(req, rc);
-	} else if (cut.count == 0) {
-		carry_on(handle, &cut);
-		reply_written(req, size);
-	}
+	if (rc != 0 || cut.count > 0)
+		return rc != 0 ? rc : append_lines(fs, write, &cut);
+	carry_on(handle, &cut);
+	reply_written(write->req, write->size);
+	return 0;
 }
 
-void lines_end(struct fs *fs, fuse_req_t req, const struct fuse_file_info *file)
+int lines_end(struct fs *fs, const struct write *write)
 {
-	struct lines_handle *handle = handle_of(file);
-	if (handle->carry_size == 0) {
-		handle->dropping = false; /* the line that was too long ends here, too */
-		reply_error(req, 0);
-		return;
-	}
-	struct lines_request *request = request_create(fs, req, handle);
-	if (request == NULL) {
-		reply_error(req, -ENOMEM);
-		return;
-	}
-	request->carry_size = handle->carry_size;
-	request->submit.data = handle->carry;
-	request->submit.sizes = &request->carry_size;
-	request->submit.count = 1;
-	request->submit.wait = true; /* a close that fails for a full queue would lose the line */
-	submit_start(&request->submit);
+	static const struct cut nothing;
+	struct lines_handle *handle = handle_of(&write->file);
+	if (handle->carry_size > 0)
+		return submit_lines(fs, write, handle->carry, &handle->carry_size, 1, &nothing);
+	handle->dropping = false; /* a line that was too long ends here, too */
+	reply_error(write->req, 0);
+	return 0;
 }

@@ -24,9 +24,11 @@ enum node_kind {
 	NODE_LINES,
 	NODE_RECORDS,
 	NODE_RECORD, /* number: its offset */
+	NODE_CLAIM,  /* a name in records/ that was created and is no record yet; number: as of append */
 	NODE_STREAM, /* number: the position in the joined stream that is its byte 0 */
 	NODE_FIRST,
 	NODE_NEXT,
+	NODE_RETENTION,
 	NODE_CLUSTER,
 	NODE_MEMBER, /* number, and that of the files in it: the member's id */
 	NODE_MEMBER_ID,
@@ -53,7 +55,8 @@ struct node_type {
 	const char *name;      /* in its folder; NULL where the number makes the name */
 	enum node_kind folder; /* that holds it */
 	mode_t mode;
-	enum auth_action action; /* that looking it up, asking for its attributes and opening it are */
+	enum auth_action action; /* that looking it up, asking for its attributes and opening it to read are */
+	enum auth_action change; /* that writing to it is, or making and removing something in it */
 	bool thoroughfare;       /* a folder that whoever may do any action passes through */
 	uint32_t entry_s;        /* how long the kernel may trust the name, */
 	uint32_t attr_s;         /* and the attributes */

@@ -4,6 +4,7 @@
  * files of the mount and for ever; but for those that mean what is true: no access (the kernel checks modes itself),
  * no poll (all files are always ready), no lseek (there are no holes), no locks (the kernel's own, of this machine). */
 #include "fs/private.h"
+#include "fs/refuse.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +15,10 @@ static struct fs *fs_of(fuse_req_t req)
 }
 
 /* Answers and returns false where the user may not use the node, or the id is none of ours. */
-static bool allowed(fuse_req_t req, fuse_ino_t node, uid_t uid)
+static bool allowed(fuse_req_t req, fuse_ino_t node, uid_t uid, bool change)
 {
 	enum node_kind kind = node_kind(node);
-	int rc = kind == NODE_NONE ? -ESTALE : access_ask(fs_of(req), uid, kind);
+	int rc = kind == NODE_NONE ? -ESTALE : access_ask(fs_of(req), uid, kind, change);
 	if (rc != 0)
 		reply_error(req, rc);
 	return rc == 0;
@@ -25,7 +26,12 @@ static bool allowed(fuse_req_t req, fuse_ino_t node, uid_t uid)
 
 static bool caller_allowed(fuse_req_t req, fuse_ino_t node)
 {
-	return allowed(req, node, fuse_req_ctx(req)->uid);
+	return allowed(req, node, fuse_req_ctx(req)->uid, false);
+}
+
+static bool caller_may_change(fuse_req_t req, fuse_ino_t node)
+{
+	return allowed(req, node, fuse_req_ctx(req)->uid, true);
 }
 
 /* Who opened the file that a request comes by: what is done by an open file is done in that name. */
@@ -39,7 +45,12 @@ static uid_t opener(fuse_ino_t node, const struct fuse_file_info *file)
 
 static bool opener_allowed(fuse_req_t req, fuse_ino_t node, const struct fuse_file_info *file)
 {
-	return allowed(req, node, opener(node, file));
+	return allowed(req, node, opener(node, file), false);
+}
+
+static bool opener_may_change(fuse_req_t req, fuse_ino_t node, const struct fuse_file_info *file)
+{
+	return allowed(req, node, opener(node, file), true);
 }
 
 static void on_init(void *userdata, struct fuse_conn_info *connection)
@@ -69,11 +80,15 @@ static void on_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 		tree_attr(fs_of(req), req, node);
 }
 
-/* Truncating and touching append and lines changes nothing, and programs that do it by habit go on. */
+static bool is_writable(enum node_kind kind)
+{
+	return kind == NODE_APPEND || kind == NODE_LINES || kind == NODE_CLAIM || admin_writable(kind);
+}
+
+/* Truncating and touching what can be written changes nothing, and programs that do it by habit go on. */
 static int setattr_check(fuse_ino_t node, const struct stat *attr, int set)
 {
-	enum node_kind kind = node_kind(node);
-	if (kind != NODE_APPEND && kind != NODE_LINES)
+	if (!is_writable(node_kind(node)))
 		return -EPERM;
 	struct stat now;
 	tree_attr_begin(node, 0, &now);
@@ -88,7 +103,7 @@ static int setattr_check(fuse_ino_t node, const struct stat *attr, int set)
 
 static void on_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int set, struct fuse_file_info *file)
 {
-	if (!(file != NULL ? opener_allowed(req, node, file) : caller_allowed(req, node)))
+	if (!(file != NULL ? opener_may_change(req, node, file) : caller_may_change(req, node)))
 		return;
 	int rc = setattr_check(node, attr, set);
 	if (rc == 0)
@@ -117,20 +132,25 @@ static void on_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t posit
 		listing_read(fs_of(req), req, node, size, position);
 }
 
-static bool writable(fuse_ino_t node)
+/* Answers and returns false where the file may not be opened like that. append and lines are there to be written: who
+ * may do that opens them to read, too. */
+static bool open_allowed(fuse_req_t req, fuse_ino_t node, int flags)
 {
-	return node_kind(node) == NODE_APPEND || node_kind(node) == NODE_LINES;
+	enum node_kind kind = node_kind(node);
+	bool change = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+	if (change && (!is_writable(kind) || kind == NODE_CLAIM)) {
+		reply_error(req, kind == NODE_NONE ? -ESTALE : -EPERM);
+		return false;
+	}
+	return (!change || caller_may_change(req, node)) &&
+	       ((flags & O_ACCMODE) == O_WRONLY || caller_allowed(req, node));
 }
 
 static void on_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *file)
 {
 	struct fs *fs = fs_of(req);
-	if (!caller_allowed(req, node))
+	if (!open_allowed(req, node, file->flags))
 		return;
-	if (!writable(node) && ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC))) {
-		reply_error(req, -EPERM);
-		return;
-	}
 	switch (node_kind(node)) {
 	case NODE_APPEND:
 		append_open(fs, req, file);
@@ -140,6 +160,9 @@ static void on_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *file
 		break;
 	case NODE_RECORD:
 		records_open(fs, req, node_number(node), file);
+		break;
+	case NODE_CLAIM: /* again, by /proc: it is no file yet */
+		reply_error(req, -ESTALE);
 		break;
 	case NODE_STREAM:
 		stream_open(req, file);
@@ -165,6 +188,9 @@ static void on_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t position
 	case NODE_RECORD:
 		records_read(fs, req, node_number(node), size, position);
 		break;
+	case NODE_CLAIM:
+		reply_data(req, NULL, 0);
+		break;
 	case NODE_STREAM:
 		stream_read(fs, req, node_number(node), size, position);
 		break;
@@ -174,28 +200,49 @@ static void on_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t position
 	}
 }
 
+static void on_create(fuse_req_t req, fuse_ino_t folder, const char *name, mode_t mode, struct fuse_file_info *file)
+{
+	(void)mode;
+	if (node_kind(folder) != NODE_RECORDS)
+		reply_error(req, -EPERM);
+	else if (caller_may_change(req, folder))
+		claim_create(fs_of(req), req, name, file);
+}
+
+static void on_rmdir(fuse_req_t req, fuse_ino_t folder, const char *name)
+{
+	if (node_kind(folder) != NODE_CLUSTER)
+		reply_error(req, -EPERM);
+	else if (caller_may_change(req, folder))
+		admin_remove(fs_of(req), req, name);
+}
+
 static void on_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t position,
                      struct fuse_file_info *file)
 {
+	const struct write write = {.req = req, .node = node, .file = *file, .data = data, .size = size};
 	(void)position; /* a log is written at its end */
-	if (!opener_allowed(req, node, file))
+	if (!is_writable(node_kind(node))) {
+		reply_error(req, -EPERM);
+		return;
+	}
+	if (!opener_may_change(req, node, file))
 		return;
 	if (size == 0)
 		reply_written(req, 0);
-	else if (node_kind(node) == NODE_APPEND)
-		append_write(fs_of(req), req, data, size, file);
-	else if (node_kind(node) == NODE_LINES)
-		lines_write(fs_of(req), req, data, size, file);
+	else if (admin_writable(node_kind(node)))
+		admin_write(fs_of(req), &write);
 	else
-		reply_error(req, -EPERM);
+		write_start(fs_of(req), &write);
 }
 
 static void on_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *file)
 {
+	const struct write end = {.req = req, .node = node, .file = *file};
 	if (node_kind(node) != NODE_LINES)
 		reply_error(req, 0); /* every write has been answered already, and is durable */
 	else if (opener_allowed(req, node, file))
-		lines_end(fs_of(req), req, file);
+		write_start(fs_of(req), &end);
 }
 
 static void on_fsync(fuse_req_t req, fuse_ino_t node, int data_only, struct fuse_file_info *file)
@@ -226,101 +273,10 @@ static void on_statfs(fuse_req_t req, fuse_ino_t node)
 		reply_statfs(req);
 }
 
-/* ---- What a log forbids ---- */
-
-static void refuse_create(fuse_req_t req, fuse_ino_t folder, const char *name, mode_t mode, struct fuse_file_info *file)
-{
-	(void)folder, (void)name, (void)mode, (void)file;
-	reply_error(req, -EPERM);
-}
-
-static void refuse_mknod(fuse_req_t req, fuse_ino_t folder, const char *name, mode_t mode, dev_t device)
-{
-	(void)folder, (void)name, (void)mode, (void)device;
-	reply_error(req, -EPERM);
-}
-
-static void refuse_mkdir(fuse_req_t req, fuse_ino_t folder, const char *name, mode_t mode)
-{
-	(void)folder, (void)name, (void)mode;
-	reply_error(req, -EPERM);
-}
-
-static void refuse_remove(fuse_req_t req, fuse_ino_t folder, const char *name)
-{
-	(void)folder, (void)name;
-	reply_error(req, -EPERM);
-}
-
-static void refuse_symlink(fuse_req_t req, const char *target, fuse_ino_t folder, const char *name)
-{
-	(void)target, (void)folder, (void)name;
-	reply_error(req, -EPERM);
-}
-
-static void refuse_rename(fuse_req_t req, fuse_ino_t folder, const char *name, fuse_ino_t to_folder,
-                          const char *to_name, unsigned flags)
-{
-	(void)folder, (void)name, (void)to_folder, (void)to_name, (void)flags;
-	reply_error(req, -EPERM);
-}
-
-static void refuse_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t folder, const char *name)
-{
-	(void)node, (void)folder, (void)name;
-	reply_error(req, -EPERM);
-}
-
-/* ---- What is not there ---- */
-
-static void refuse_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value, size_t size,
-                            int flags)
-{
-	(void)node, (void)name, (void)value, (void)size, (void)flags;
-	reply_error(req, -EOPNOTSUPP);
-}
-
-static void refuse_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
-{
-	(void)node, (void)name, (void)size;
-	reply_error(req, -ENODATA);
-}
-
 static void on_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
 	if (caller_allowed(req, node))
 		reply_no_attributes(req, size);
-}
-
-static void refuse_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
-{
-	(void)node, (void)name;
-	reply_error(req, -ENODATA);
-}
-
-static void refuse_ioctl(fuse_req_t req, fuse_ino_t node, unsigned command, void *arg, struct fuse_file_info *file,
-                         unsigned flags, const void *data, size_t data_size, size_t room)
-{
-	(void)node, (void)command, (void)arg, (void)file, (void)flags, (void)data, (void)data_size, (void)room;
-	reply_error(req, -ENOTTY);
-}
-
-/* Not EOPNOTSUPP: at that the C library writes a zero into each block by itself, and each would be a record. */
-static void refuse_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t position, off_t size,
-                             struct fuse_file_info *file)
-{
-	(void)node, (void)mode, (void)position, (void)size, (void)file;
-	reply_error(req, -EPERM);
-}
-
-/* From a file of the mount to another. Not EXDEV nor EOPNOTSUPP: at these the kernel copies by itself, in pieces of 64
- * KiB, each of which would be a record. At EINVAL programs go on with read and write, in pieces of st_blksize. */
-static void refuse_copy(fuse_req_t req, fuse_ino_t from, off_t from_position, struct fuse_file_info *from_file,
-                        fuse_ino_t to, off_t to_position, struct fuse_file_info *to_file, size_t size, int flags)
-{
-	(void)from, (void)from_position, (void)from_file, (void)to, (void)to_position, (void)to_file, (void)size;
-	(void)flags;
-	reply_error(req, -EINVAL);
 }
 
 const struct fuse_lowlevel_ops operations = {
@@ -340,11 +296,11 @@ const struct fuse_lowlevel_ops operations = {
 	.fsync = on_fsync,
 	.release = on_release,
 	.listxattr = on_listxattr,
-	.create = refuse_create,
+	.create = on_create,
 	.mknod = refuse_mknod,
 	.mkdir = refuse_mkdir,
-	.unlink = refuse_remove,
-	.rmdir = refuse_remove,
+	.unlink = refuse_unlink,
+	.rmdir = on_rmdir,
 	.symlink = refuse_symlink,
 	.rename = refuse_rename,
 	.link = refuse_link,

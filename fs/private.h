@@ -23,11 +23,15 @@
 #define FS_PIECE_SIZE (1u << 20)
 /* Bytes of names that one request to list a folder is answered with at most. */
 #define FS_LISTING_SIZE (32u << 10)
+/* How long a write waits for room in the service's queue, before the time that the service has for it. */
+#define FS_DEADLINE_MS 10000u
 /* The name of the log that the files under log/ are of. */
 #define FS_LOG "log"
 
+struct deferred;
 struct handle;
-struct submit;
+struct pending;
+struct write;
 
 struct fs {
 	struct service *service;
@@ -42,14 +46,20 @@ struct fs {
 	struct fuse_session *session;
 	struct fuse_buf request; /* the one at hand */
 	uv_poll_t poll;
-	bool draining; /* fs_unmount was called: what needs the service is refused */
-	bool over;     /* the kernel has ended the session */
-	bool closing;  /* the poll handle is closed, or being closed */
+	uv_timer_t timer; /* runs while there are signalled or deferred requests */
+	bool draining;    /* fs_unmount was called: what needs the service is refused */
+	bool over;        /* the kernel has ended the session */
+	bool closing;     /* the poll handle is closed, or being closed */
 
-	uint64_t lookups;       /* of append and lines: the number of the next node */
-	uint32_t waiting;       /* requests that the service has to answer, the stalled one too */
-	struct submit *stalled; /* waits for room in the service's queue; nothing is taken from the kernel until then */
-	struct handle *handles; /* all that are open */
+	uint64_t lookups;                           /* of append and lines: the number of the next node */
+	uint32_t waiting;                           /* requests that the service has to answer, the deferred ones too */
+	struct handle *handles;                     /* all that are open */
+	struct pending *signalled;                  /* whose caller got a signal that the wait outlasts */
+	struct deferred *deferred, **deferred_last; /* writes that wait for room in the service's queue */
+	uint32_t deferred_count;
+	size_t deferred_size; /* bytes that they hold */
+	bool awaits_room;     /* the service was asked to tell */
+	bool stalled;         /* no more can be deferred: nothing is taken from the kernel */
 
 	char *joined; /* where lines.c joins a carried line and a write; in use until the service has taken them */
 	size_t joined_capacity;
@@ -63,11 +73,11 @@ struct fs {
 /* One more, or one fewer, request waits for the service. */
 void session_wait(struct fs *fs);
 void session_answered(struct fs *fs);
-/* Takes nothing more from the kernel: an append has no room in the service's queue. The request at hand stays as it
- * is, so that what the append borrows from it stays valid. */
-void session_stall(struct fs *fs, struct submit *submit);
-/* The append has got on: requests are taken again. */
+/* Takes nothing more from the kernel. The request at hand stays as it is, so that what is borrowed from it stays valid. */
+void session_stall(struct fs *fs);
 void session_resume(struct fs *fs);
+/* Looks now and then at what is signalled and deferred. */
+void session_look(struct fs *fs);
 
 /* ---- operations.c ---- */
 
@@ -76,10 +86,11 @@ extern const struct fuse_lowlevel_ops operations;
 
 /* ---- access.c ---- */
 
-/* Returns 0, or -EACCES when the user may not use nodes of that kind. */
-int access_ask(const struct fs *fs, uid_t uid, enum node_kind kind);
+/* Returns 0, or -EACCES when the user may not use nodes of that kind, or, with change, not write to them, nor make and
+ * remove what is in them. */
+int access_ask(const struct fs *fs, uid_t uid, enum node_kind kind, bool change);
 
-/* ---- reply.c: the one place where requests are answered ---- */
+/* ---- reply.c: the one place where requests are answered. NULL stands for one that was answered by a signal ---- */
 
 /* The errno that programs see for a negative one of the service. */
 int reply_errno(int error);
@@ -93,8 +104,10 @@ void reply_piece(fuse_req_t req, const void *data, size_t data_size, size_t size
 void reply_data(fuse_req_t req, const void *data, size_t size);
 void reply_written(fuse_req_t req, size_t size);
 void reply_link(fuse_req_t req, const char *target);
-/* Answers an open. Returns false when the kernel has no more use for it: no release will come. */
+/* Answer an open, and one that makes the file. Return false when the kernel has no more use for it: no release will
+ * come. */
 bool reply_open(fuse_req_t req, const struct fuse_file_info *file);
+bool reply_created(fuse_req_t req, uint64_t node, const struct stat *attr, const struct fuse_file_info *file);
 void reply_statfs(fuse_req_t req);
 /* Answers a question for the list of extended attributes, with none. size is what there is room for, 0 to ask only. */
 void reply_no_attributes(fuse_req_t req, size_t size);
@@ -105,10 +118,13 @@ struct handle {
 	struct handle *next, **place;          /* in fs->handles */
 	uid_t uid;                             /* of the opener: what is done by the handle is done in that name */
 	void (*finish)(struct handle *handle); /* frees what the handle holds; NULL for nothing */
+	uint32_t uses;                         /* the kernel's, and those of requests that wait */
 };
 
 /* Makes a handle of size bytes that begins with a struct handle, zeroed. NULL when there is no memory. */
 void *handle_create(struct fs *fs, size_t size, uid_t uid, void (*finish)(struct handle *handle));
+/* One more use; each is ended by handle_destroy, and with the last one the handle. */
+void handle_keep(struct handle *handle);
 void handle_destroy(struct handle *handle);
 void handle_destroy_all(struct fs *fs);
 /* Answers an open with the handle, which is destroyed when the kernel has no more use for it. */
@@ -116,23 +132,90 @@ void handle_open(fuse_req_t req, struct fuse_file_info *file, struct handle *han
 /* The handle that a request comes by. */
 void *handle_of(const struct fuse_file_info *file);
 
+/* ---- pending.c: requests that wait, and the signals that their callers get meanwhile ---- */
+
+struct pending {
+	fuse_req_t req;                           /* NULL once a signal has ended the wait: EINTR was answered */
+	bool any_signal;                          /* any ends it, else only one that its caller dies of */
+	void (*gave_up)(struct pending *pending); /* it did; may free it; NULL for nothing to do */
+	/* Private. */
+	struct fs *fs;
+	pid_t pid;
+	struct pending *next, **place;
+};
+
+/* The request waits. any_signal and gave_up are set before. May give up at once. */
+void pending_start(struct pending *pending, struct fs *fs, fuse_req_t req);
+/* The wait is over: returns the request to answer, or NULL. */
+fuse_req_t pending_end(struct pending *pending);
+/* Looks again at those whose caller got a signal. */
+void pending_look(struct fs *fs);
+
+/* ---- command.c: commands on their way through the service ---- */
+
+/* A command that a request waits for. It begins a larger struct from malloc, which is freed after answered(). */
+struct command {
+	struct service_command command;
+	struct pending pending;
+	/* Answers the request, which may be NULL. */
+	void (*answered)(struct command *command, fuse_req_t req, int status);
+};
+/* Gives the command to the service. When it refuses it, answered() is called at once. */
+void command_start(struct command *command, struct fs *fs, fuse_req_t req);
+
+/* ---- admin.c: what changes the log and the cluster ---- */
+
+/* Whether nodes of that kind are texts that can be written. */
+bool admin_writable(enum node_kind kind);
+void admin_write(struct fs *fs, const struct write *write);
+/* Removes a member. */
+void admin_remove(struct fs *fs, fuse_req_t req, const char *name);
+
+/* ---- claim.c: names that are created in records/ ---- */
+
+void claim_create(struct fs *fs, fuse_req_t req, const char *name, struct fuse_file_info *file);
+int claim_write(struct fs *fs, const struct write *write);
+
 /* ---- submit.c: appends on their way through the service ---- */
 
 /* An append that a request waits for. It begins a larger struct from malloc, which is freed after answered(). */
 struct submit {
 	struct service_append append;
-	struct fs *fs;
-	fuse_req_t req;
-	const void *data; /* these three are borrowed until the service has taken them */
-	const uint32_t *sizes;
-	uint32_t count;
-	bool wait;                            /* when the queue is full, wait for room in it; else -EAGAIN */
-	void (*taken)(struct submit *submit); /* the service has taken the batch; NULL for nothing to do */
-	void (*answered)(struct submit *submit, int status); /* answers the request */
+	struct pending pending;
+	struct handle *handle; /* that it comes by: kept as long as this */
+	uint64_t expected;     /* the offset of the first record; SERVICE_ANYWHERE: any */
+	/* Answers the request, which may be NULL. */
+	void (*answered)(struct submit *submit, fuse_req_t req, int status);
 };
 
-/* Gives the batch to the service. When it refuses it, answered() is called at once and taken() is not. */
-void submit_start(struct submit *submit);
+/* Gives a batch to the service; data and sizes are borrowed for the call. An error is the service's, and the caller
+ * frees the submit and answers the request. */
+int submit_start(struct submit *submit, struct fs *fs, fuse_req_t req, const void *data, const uint32_t *sizes,
+                 uint32_t count);
+
+/* ---- write.c: what writes and the ends of lines go by ---- */
+
+/* A write, or a request that ends an unfinished line. */
+struct write {
+	fuse_req_t req;
+	uint64_t node;
+	struct fuse_file_info file;
+	const char *data; /* NULL for an end */
+	size_t size;
+};
+
+/* Answers it, at once or later. */
+void write_start(struct fs *fs, const struct write *write);
+/* Returns 0 when it is answered, or will be; else the error to answer it with, and nothing has changed. */
+int write_try(struct fs *fs, const struct write *write);
+
+/* ---- defer.c: writes that found the service's queue full ---- */
+
+/* Keeps the write, and tries it when there is room. */
+void defer_start(struct fs *fs, const struct write *write);
+void defer_retry(struct fs *fs);
+/* Refuses those that have waited for too long. */
+void defer_expire(struct fs *fs, uint64_t now_ms);
 
 /* ---- append.c ---- */
 
@@ -148,18 +231,20 @@ void acknowledgement_read(struct acknowledgement *acknowledgement, fuse_req_t re
 
 void append_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *file);
 void append_read(fuse_req_t req, size_t size, const struct fuse_file_info *file);
-void append_write(struct fs *fs, fuse_req_t req, const char *data, size_t size, const struct fuse_file_info *file);
+int append_write(struct fs *fs, const struct write *write);
 
 /* ---- lines.c ---- */
 
 void lines_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *file);
 void lines_read(fuse_req_t req, size_t size, const struct fuse_file_info *file);
-void lines_write(struct fs *fs, fuse_req_t req, const char *data, size_t size, const struct fuse_file_info *file);
+int lines_write(struct fs *fs, const struct write *write);
 /* Ends an unfinished line: it is appended, and the request answered after its commit. */
-void lines_end(struct fs *fs, fuse_req_t req, const struct fuse_file_info *file);
+int lines_end(struct fs *fs, const struct write *write);
 
 /* ---- records.c ---- */
 
+/* The offset that a name in records/ stands for; false when it is none. */
+bool records_offset(const char *name, uint64_t *offset);
 void records_lookup(struct fs *fs, fuse_req_t req, const char *name);
 void records_attr(struct fs *fs, fuse_req_t req, uint64_t offset);
 void records_open(struct fs *fs, fuse_req_t req, uint64_t offset, struct fuse_file_info *file);

@@ -80,7 +80,7 @@ static void ask(struct fs *fs, fuse_req_t req, const struct record_request *ques
 }
 
 /* Reads a canonical decimal: no sign, no leading zero, so that a record has one name. */
-static bool parse(const char *name, uint64_t *offset)
+bool records_offset(const char *name, uint64_t *offset)
 {
 	uint64_t value = 0;
 	if (name[0] == '\0' || (name[0] == '0' && name[1] != '\0'))
@@ -100,7 +100,7 @@ void records_lookup(struct fs *fs, fuse_req_t req, const char *name)
 	uint64_t offset;
 	service_state(fs->service, &state);
 	/* Never an entry that says "none": the kernel would remember it, and miss the record when it comes. */
-	if (!parse(name, &offset) || offset < state.first_offset || offset >= state.next_offset)
+	if (!records_offset(name, &offset) || offset < state.first_offset || offset >= state.next_offset)
 		reply_error(req, -ENOENT);
 	else
 		ask(fs, req, &(struct record_request){.purpose = LOOKUP, .read.offset = offset});

@@ -16,7 +16,8 @@ int reply_errno(int error)
 
 void reply_error(fuse_req_t req, int error)
 {
-	fuse_reply_err(req, reply_errno(error));
+	if (req != NULL)
+		fuse_reply_err(req, reply_errno(error));
 }
 
 void reply_entry(fuse_req_t req, uint64_t node, const struct stat *attr)
@@ -44,12 +45,14 @@ void reply_piece(fuse_req_t req, const void *data, size_t data_size, size_t size
 
 void reply_data(fuse_req_t req, const void *data, size_t size)
 {
-	fuse_reply_buf(req, data, size);
+	if (req != NULL)
+		fuse_reply_buf(req, data, size);
 }
 
 void reply_written(fuse_req_t req, size_t size)
 {
-	fuse_reply_write(req, size);
+	if (req != NULL)
+		fuse_reply_write(req, size);
 }
 
 void reply_link(fuse_req_t req, const char *target)
@@ -59,7 +62,15 @@ void reply_link(fuse_req_t req, const char *target)
 
 bool reply_open(fuse_req_t req, const struct fuse_file_info *file)
 {
-	return fuse_reply_open(req, file) == 0;
+	return req != NULL && fuse_reply_open(req, file) == 0;
+}
+
+bool reply_created(fuse_req_t req, uint64_t node, const struct stat *attr, const struct fuse_file_info *file)
+{
+	const struct node_type *type = node_type(node_kind(node));
+	const struct fuse_entry_param entry = {
+		.ino = node, .attr = *attr, .entry_timeout = type->entry_s, .attr_timeout = type->attr_s};
+	return fuse_reply_create(req, &entry, file) == 0;
 }
 
 void reply_statfs(fuse_req_t req)

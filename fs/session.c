@@ -19,9 +19,17 @@
 /* Requests that are taken from the kernel before the loop turns to others. */
 #define REQUESTS_A_TURN 256
 
+#define LOOK_MS 50 /* between looks at what is signalled and deferred */
+
 #define MOUNT_OPTIONS "fsname=clog,subtype=clog,nosuid,nodev,default_permissions,max_read=1048576"
 
 static void closed(uv_handle_t *poll);
+
+static void timer_closed(uv_handle_t *timer)
+{
+	struct fs *fs = timer->data;
+	uv_close((uv_handle_t *)&fs->poll, closed);
+}
 
 /* Ends the session when nothing is under way any more. It goes on in closed(), out of everybody's way. */
 static void close_if_idle(struct fs *fs)
@@ -29,7 +37,7 @@ static void close_if_idle(struct fs *fs)
 	if (!fs->draining || fs->closing || fs->waiting > 0)
 		return;
 	fs->closing = true;
-	uv_close((uv_handle_t *)&fs->poll, closed);
+	uv_close((uv_handle_t *)&fs->timer, timer_closed);
 }
 
 void session_wait(struct fs *fs)
@@ -48,7 +56,7 @@ void session_answered(struct fs *fs)
 static void serve(struct fs *fs)
 {
 	uint32_t served = 0;
-	while (served < REQUESTS_A_TURN && fs->stalled == NULL && !fs->over) {
+	while (served < REQUESTS_A_TURN && !fs->stalled && !fs->over) {
 		int rc = fuse_session_receive_buf(fs->session, &fs->request);
 		if (rc == -EINTR)
 			continue;
@@ -78,16 +86,32 @@ static void polled(uv_poll_t *poll, int status, int events)
 	}
 }
 
-void session_stall(struct fs *fs, struct submit *submit)
+void session_stall(struct fs *fs)
 {
-	fs->stalled = submit;
+	fs->stalled = true;
 	uv_poll_stop(&fs->poll);
 }
 
 void session_resume(struct fs *fs)
 {
+	fs->stalled = false;
 	if (!fs->closing && !fs->over)
 		uv_poll_start(&fs->poll, UV_READABLE, polled);
+}
+
+static void look(uv_timer_t *timer)
+{
+	struct fs *fs = timer->data;
+	pending_look(fs);
+	defer_expire(fs, uv_now(timer->loop));
+	if (fs->signalled == NULL && fs->deferred == NULL)
+		uv_timer_stop(timer);
+}
+
+void session_look(struct fs *fs)
+{
+	if (!fs->closing && !uv_is_active((const uv_handle_t *)&fs->timer))
+		uv_timer_start(&fs->timer, look, LOOK_MS, LOOK_MS);
 }
 
 /* Serves what came in the last moment (all of it is answered at once by now), and takes the mount off. */
@@ -118,6 +142,7 @@ void fs_unmount(struct fs *fs, void (*done)(void *arg), void *arg)
 	fs->done = done;
 	fs->done_arg = arg;
 	fs->draining = true;
+	defer_retry(fs); /* to be refused */
 	close_if_idle(fs);
 }
 
@@ -198,6 +223,8 @@ int fs_mount(struct fs **fs_out, struct uv_loop_s *loop, struct service *service
 	fs->ended = ended;
 	fs->ended_arg = arg;
 	fs->poll.data = fs;
+	fs->timer.data = fs;
+	fs->deferred_last = &fs->deferred;
 
 	int rc = check_device(err);
 	if (rc == 0)
@@ -217,6 +244,7 @@ int fs_mount(struct fs **fs_out, struct uv_loop_s *loop, struct service *service
 		clog_error_set(err, rc, "/dev/fuse: %s", uv_strerror(rc));
 		goto close_session;
 	}
+	uv_timer_init(loop, &fs->timer);
 	observe_event(OBSERVE_INFO, "mounted", OBSERVE_TEXT("folder", fs->folder.path));
 	*fs_out = fs;
 	return 0;

@@ -3,50 +3,28 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void end(struct submit *submit, int status)
+static void append_answered(struct service_append *append, void *arg)
 {
-	struct fs *fs = submit->fs;
-	submit->answered(submit, status);
+	struct submit *submit = arg;
+	struct fs *fs = submit->pending.fs;
+	struct handle *handle = submit->handle;
+	submit->answered(submit, pending_end(&submit->pending), append->status);
 	free(submit);
+	handle_destroy(handle);
 	session_answered(fs);
 }
 
-static void append_answered(struct service_append *append, void *arg)
+int submit_start(struct submit *submit, struct fs *fs, fuse_req_t req, const void *data, const uint32_t *sizes,
+                 uint32_t count)
 {
-	end(arg, append->status);
-}
-
-static void resume(void *arg);
-
-static void submit_try(struct submit *submit)
-{
-	struct fs *fs = submit->fs;
-	int rc = -ESHUTDOWN;
-	if (!fs->draining)
-		rc = service_append(fs->service, &submit->append, submit->data, submit->sizes, submit->count,
-		                    append_answered, submit);
-	if (rc == -EAGAIN && submit->wait) {
-		session_stall(fs, submit);
-		service_ready(fs->service, resume, fs);
-	} else if (rc < 0) {
-		end(submit, rc);
-	} else if (submit->taken != NULL) {
-		submit->taken(submit);
-	}
-}
-
-static void resume(void *arg)
-{
-	struct fs *fs = arg;
-	struct submit *submit = fs->stalled;
-	fs->stalled = NULL;
-	submit_try(submit);
-	if (fs->stalled == NULL)
-		session_resume(fs);
-}
-
-void submit_start(struct submit *submit)
-{
-	session_wait(submit->fs);
-	submit_try(submit);
+	if (fs->draining)
+		return -ESHUTDOWN;
+	int rc = service_append_at(fs->service, &submit->append, submit->expected, data, sizes, count, append_answered,
+	                           submit);
+	if (rc < 0)
+		return rc;
+	session_wait(fs);
+	handle_keep(submit->handle);
+	pending_start(&submit->pending, fs, req);
+	return 0;
 }

@@ -1,6 +1,7 @@
 /* text: small files that are made when they are asked for. */
 #include "fs/private.h"
 
+#include "fs/retention.h"
 #include "observe/observe.h"
 
 #include <errno.h>
@@ -32,6 +33,14 @@ __attribute__((format(printf, 3, 4))) static int print(char **text, size_t *size
 static int render_number(uint64_t number, char **text, size_t *size)
 {
 	return print(text, size, "%" PRIu64 "\n", number);
+}
+
+static int render_retention(const struct service_state *state, char **text, size_t *size)
+{
+	const struct retention retention = {.bytes = state->retain_bytes, .time_ns = state->retain_ns};
+	char line[RETENTION_TEXT_SIZE];
+	retention_print(&retention, line);
+	return print(text, size, "%s\n", line);
 }
 
 static int render_health(const struct service_state *state, char **text, size_t *size)
@@ -93,6 +102,8 @@ int text_render(struct fs *fs, uint64_t node, char **text, size_t *size)
 		return render_number(state.first_offset, text, size);
 	case NODE_NEXT:
 		return render_number(state.next_offset, text, size);
+	case NODE_RETENTION:
+		return render_retention(&state, text, size);
 	case NODE_HEALTH:
 		return render_health(&state, text, size);
 	case NODE_METRICS:
@@ -115,16 +126,9 @@ static void finish(struct handle *handle)
 	free(((struct text_handle *)handle)->text);
 }
 
-void text_open(struct fs *fs, fuse_req_t req, uint64_t node, struct fuse_file_info *file)
+static void open_text(struct fs *fs, fuse_req_t req, uid_t uid, char *text, size_t size, struct fuse_file_info *file)
 {
-	char *text;
-	size_t size;
-	int rc = text_render(fs, node, &text, &size);
-	if (rc != 0) {
-		reply_error(req, rc);
-		return;
-	}
-	struct text_handle *handle = handle_create(fs, sizeof *handle, fuse_req_ctx(req)->uid, finish);
+	struct text_handle *handle = handle_create(fs, sizeof *handle, uid, finish);
 	if (handle == NULL) {
 		free(text);
 		reply_error(req, -ENOMEM);
@@ -135,6 +139,56 @@ void text_open(struct fs *fs, fuse_req_t req, uint64_t node, struct fuse_file_in
 	file->direct_io = 1;
 	file->noflush = 1;
 	handle_open(req, file, &handle->handle);
+}
+
+/* An opening of next, which waits for the log's end as the leader has it. */
+struct next_opening {
+	struct command command;
+	uid_t uid;
+	struct fuse_file_info file;
+};
+
+static void end_told(struct command *command, fuse_req_t req, int status)
+{
+	struct next_opening *opening = (struct next_opening *)command;
+	char *text;
+	size_t size;
+	if (status == 0)
+		status = render_number(command->command.value, &text, &size);
+	if (status == 0)
+		open_text(command->pending.fs, req, opening->uid, text, size, &opening->file);
+	else
+		reply_error(req, status);
+}
+
+static void open_next(struct fs *fs, fuse_req_t req, const struct fuse_file_info *file)
+{
+	struct next_opening *opening = calloc(1, sizeof *opening);
+	if (opening == NULL) {
+		reply_error(req, -ENOMEM);
+		return;
+	}
+	opening->uid = fuse_req_ctx(req)->uid;
+	opening->file = *file;
+	opening->command.command.kind = SERVICE_END;
+	opening->command.pending.any_signal = true;
+	opening->command.answered = end_told;
+	command_start(&opening->command, fs, req);
+}
+
+void text_open(struct fs *fs, fuse_req_t req, uint64_t node, struct fuse_file_info *file)
+{
+	char *text;
+	size_t size;
+	if (node_kind(node) == NODE_NEXT) {
+		open_next(fs, req, file);
+		return;
+	}
+	int rc = text_render(fs, node, &text, &size);
+	if (rc == 0)
+		open_text(fs, req, fuse_req_ctx(req)->uid, text, size, file);
+	else
+		reply_error(req, rc);
 }
 
 void text_read(fuse_req_t req, size_t size, off_t position, const struct fuse_file_info *file)

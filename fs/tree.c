@@ -36,6 +36,7 @@ uint64_t tree_number(struct fs *fs, enum node_kind kind)
 	switch (kind) {
 	case NODE_APPEND:
 	case NODE_LINES:
+	case NODE_CLAIM:
 		/* A node of its own for each opening: the kernel lets one write at a time into a node. */
 		return fs->lookups = (fs->lookups + 1) & NODE_NUMBER_MAX;
 	case NODE_STREAM:
@@ -93,7 +94,7 @@ static int attributes(struct fs *fs, uint64_t node, struct stat *attr)
 		rc = link_target(fs, node, &target);
 		if (rc == 0)
 			size = strlen(target.path);
-	} else if (S_ISREG(attr->st_mode) && kind != NODE_APPEND && kind != NODE_LINES) {
+	} else if (S_ISREG(attr->st_mode) && kind != NODE_APPEND && kind != NODE_LINES && kind != NODE_CLAIM) {
 		rc = text_render(fs, node, &text, &size);
 		if (rc == 0)
 			free(text);
@@ -135,7 +136,7 @@ void tree_lookup(struct fs *fs, fuse_req_t req, uint64_t folder, const char *nam
 	}
 	int rc = find(fs, folder, name, &node);
 	if (rc == 0)
-		rc = access_ask(fs, fuse_req_ctx(req)->uid, node_kind(node));
+		rc = access_ask(fs, fuse_req_ctx(req)->uid, node_kind(node), false);
 	if (rc == 0)
 		rc = attributes(fs, node, &attr);
 	if (rc == 0)

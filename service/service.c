@@ -32,7 +32,49 @@ int service_command(struct service *service, struct service_command *command, se
 
 void service_ready(struct service *service, void (*cb)(void *arg), void *arg)
 {
-	service->ops->ready(service, cb, arg);
+	assert(service->ready_count < SERVICE_READY_MAX);
+	service->ready[service->ready_count].cb = cb;
+	service->ready[service->ready_count++].arg = arg;
+	service->ops->ready(service);
+}
+
+bool service_awaits_room(const struct service *service)
+{
+	return service->ready_count > 0;
+}
+
+void service_tell_ready(struct service *service)
+{
+	/* Who is told may ask again at once. */
+	struct service told = *service;
+	service->ready_count = 0;
+	for (size_t i = 0; i < told.ready_count; i++)
+		told.ready[i].cb(told.ready[i].arg);
+}
+
+void service_watch(struct service *service, struct service_watch *watch, void (*cb)(void *arg), void *arg)
+{
+	*watch = (struct service_watch){.cb = cb, .arg = arg, .next = service->watches, .place = &service->watches};
+	if (watch->next != NULL)
+		watch->next->place = &watch->next;
+	service->watches = watch;
+}
+
+void service_unwatch(struct service *service, struct service_watch *watch)
+{
+	*watch->place = watch->next;
+	if (watch->next != NULL)
+		watch->next->place = watch->place;
+	if (service->next_watch == watch)
+		service->next_watch = watch->next;
+}
+
+void service_tell_more(struct service *service)
+{
+	for (struct service_watch *watch = service->watches; watch != NULL; watch = service->next_watch) {
+		service->next_watch = watch->next;
+		watch->cb(watch->arg);
+	}
 }
 
 int service_read(struct service *service, struct service_read *read, service_read_cb cb, void *arg)

@@ -61,8 +61,10 @@ int service_append(struct service *service, struct service_append *append, const
 int service_append_at(struct service *service, struct service_append *append, uint64_t expected, const void *data,
                       const uint32_t *sizes, uint32_t count, service_append_cb cb, void *arg);
 
-/* Asks for cb to be called once, when an append that was answered -EAGAIN may be tried again. One at a time. */
+/* Asks for cb to be called once, when an append that was answered -EAGAIN may be tried again. A door has one such
+ * question at a time, and there are at most SERVICE_READY_MAX. */
 void service_ready(struct service *service, void (*cb)(void *arg), void *arg);
+#define SERVICE_READY_MAX 32
 
 /* ---- Read ---- */
 
@@ -107,6 +109,18 @@ int service_read(struct service *service, struct service_read *read, service_rea
 /* Gives back what data points to. */
 void service_read_end(struct service *service, struct service_read *read);
 
+/* Who waits for more: in the caller's memory, and in place until service_unwatch. */
+struct service_watch {
+	/* Private to the service. */
+	void (*cb)(void *arg);
+	void *arg;
+	struct service_watch *next, **place;
+};
+/* From now on cb(arg) is called, on the loop, each time that there is more to read: service_state tells a higher
+ * next_offset than before. cb may watch, unwatch, read and append. */
+void service_watch(struct service *service, struct service_watch *watch, void (*cb)(void *arg), void *arg);
+void service_unwatch(struct service *service, struct service_watch *watch);
+
 /* ---- Ask ---- */
 
 /* The log as this member knows it: what is committed and here. */
@@ -118,10 +132,11 @@ struct service_state {
 	uint64_t time_ns;      /* of the last record, in ns since 1970; 0 when there is none */
 	uint64_t start_ns;     /* when this service was started */
 	uint64_t term;
-	uint64_t commit; /* entry */
-	uint64_t self;   /* this member's id */
-	uint64_t leader; /* its id, 0 while there is none */
-	int failure;     /* 0, or the negative errno of the failure that stopped appends here */
+	uint64_t commit;                  /* entry */
+	uint64_t self;                    /* this member's id */
+	uint64_t leader;                  /* its id, 0 while there is none */
+	uint64_t retain_bytes, retain_ns; /* what is kept at most, by what the log says here; 0: all, for ever */
+	int failure;                      /* 0, or the negative errno of the failure that stopped appends here */
 };
 void service_state(struct service *service, struct service_state *state);
 
@@ -164,10 +179,10 @@ enum service_command_kind {
 struct service_command {
 	/* Asked, set by the caller. */
 	enum service_command_kind kind;
-	uint64_t offset;            /* TRIM */
-	uint64_t bytes, time_ns;    /* RETAIN; 0: all, for ever */
-	uint64_t member;            /* SET_ROLE, REMOVE, TRANSFER: its id */
-	enum service_role role;     /* SET_ROLE */
+	uint64_t offset;         /* TRIM */
+	uint64_t bytes, time_ns; /* RETAIN; 0: all, for ever */
+	uint64_t member;         /* SET_ROLE, REMOVE, TRANSFER: its id */
+	enum service_role role;  /* SET_ROLE */
 	/* The answer. Refused: -EINVAL (past the end), -ENOENT (no such member), -EBUSY (another change of the members
 	 * is under way, or the last voter would go), -EHOSTUNREACH (no leader by the deadline), -ESHUTDOWN.
 	 * -ETIMEDOUT, -ECONNABORTED: unknown. All commands but TRANSFER may be given again without harm. */
@@ -195,7 +210,8 @@ int service_command(struct service *service, struct service_command *command, se
 struct service_ops {
 	int (*append)(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
 	              uint32_t count);
-	void (*ready)(struct service *service, void (*cb)(void *arg), void *arg);
+	/* Somebody waits for room in the queue: service_tell_ready is called when there is some. */
+	void (*ready)(struct service *service);
 	int (*read)(struct service *service, struct service_read *read);
 	void (*read_end)(struct service *service, struct service_read *read);
 	void (*state)(struct service *service, struct service_state *state);
@@ -203,9 +219,21 @@ struct service_ops {
 	int (*command)(struct service *service, struct service_command *command);
 };
 
-/* Embedded in what implements it. */
+/* Embedded in what implements it; all but ops is zero at first, and is service.c's own. */
 struct service {
 	const struct service_ops *ops;
+	struct {
+		void (*cb)(void *arg);
+		void *arg;
+	} ready[SERVICE_READY_MAX];
+	size_t ready_count;
+	struct service_watch *watches, *next_watch;
 };
+
+/* Whether somebody waits for room in the queue; and tells those who do. */
+bool service_awaits_room(const struct service *service);
+void service_tell_ready(struct service *service);
+/* There is more to read: tells who watches. Not from within another call of it. */
+void service_tell_more(struct service *service);
 
 #endif

@@ -42,11 +42,11 @@ static uint64_t position_of(const struct fake *fake, uint64_t offset)
 
 /* ---- Appends ---- */
 
-static void hold(struct fake *fake, struct service_append *append, struct service_read *read, uint32_t count)
+static void hold(struct fake *fake, struct fake_held held)
 {
 	assert(fake->held_count < FAKE_HELD_MAX);
-	fake->held[fake->held_count++] = (struct fake_held){.append = append, .read = read, .count = count};
-	if (fake->answers != FAKE_HELD)
+	fake->held[fake->held_count++] = held;
+	if (fake->answers != FAKE_HELD || (held.command != NULL && !fake->commands_held))
 		uv_async_send(&fake->turn);
 }
 
@@ -62,7 +62,8 @@ static int append(struct service *service, struct service_append *append, const 
 		rc = -EAGAIN;
 	} else if (fake->append_refusal != 0) {
 		rc = fake->append_refusal;
-	}
+	} else if (append->expected != SERVICE_ANYWHERE)
+		append->status = append->expected < fake->count ? -EEXIST : append->expected > fake->count ? -ENXIO : 0;
 	if (rc != SERVICE_PENDING) {
 		fake->last_refused_count = count;
 		unlock(fake);
@@ -72,25 +73,48 @@ static int append(struct service *service, struct service_append *append, const 
 	append->count = count;
 	fake->batches++;
 	fake->last_count = count;
-	for (uint32_t i = 0; i < count && fake->append_failure == 0; i++) {
+	if (fake->append_failure != 0)
+		append->status = fake->append_failure;
+	for (uint32_t i = 0; i < count && append->status == 0; i++) {
 		add(fake, record, sizes[i]);
 		record += sizes[i];
 	}
-	append->status = fake->append_failure;
-	hold(fake, append, NULL, count);
+	hold(fake, (struct fake_held){.append = append});
 	unlock(fake);
 	return rc;
 }
 
-static void ready(struct service *service, void (*cb)(void *arg), void *arg)
+static void ready(struct service *service)
 {
 	struct fake *fake = fake_of(service);
 	lock(fake);
-	assert(!fake->ready_asked);
 	fake->ready_asked = true;
-	fake->ready = cb;
-	fake->ready_arg = arg;
 	unlock(fake);
+}
+
+/* ---- Commands ---- */
+
+static int command(struct service *service, struct service_command *command)
+{
+	struct fake *fake = fake_of(service);
+	lock(fake);
+	if (fake->command_refusal != 0) {
+		unlock(fake);
+		return fake->command_refusal;
+	}
+	fake->commands++;
+	fake->last_command = *command;
+	command->status = fake->command_failure;
+	command->value = fake->end != 0 ? fake->end : fake->count;
+	if (command->status == 0 && command->kind == SERVICE_TRIM)
+		fake->first = command->offset;
+	if (command->status == 0 && command->kind == SERVICE_RETAIN) {
+		fake->retain_bytes = command->bytes;
+		fake->retain_ns = command->time_ns;
+	}
+	hold(fake, (struct fake_held){.command = command});
+	unlock(fake);
+	return SERVICE_PENDING;
 }
 
 /* ---- Reads ---- */
@@ -139,7 +163,7 @@ static int read_(struct service *service, struct service_read *read)
 		free(read->state);
 		rc = fake->read_refusal;
 	} else if (fake->answers != FAKE_AT_ONCE) {
-		hold(fake, NULL, read, 0);
+		hold(fake, (struct fake_held){.read = read});
 		rc = SERVICE_PENDING;
 	}
 	unlock(fake);
@@ -169,6 +193,8 @@ static void state(struct service *service, struct service_state *state)
 		.commit = fake->commit,
 		.self = 7,
 		.leader = fake->leader,
+		.retain_bytes = fake->retain_bytes,
+		.retain_ns = fake->retain_ns,
 		.failure = fake->failure,
 	};
 	unlock(fake);
@@ -184,8 +210,13 @@ static size_t members(struct service *service, struct service_member *members, s
 	return count;
 }
 
-static const struct service_ops ops = {
-	.append = append, .ready = ready, .read = read_, .read_end = read_end, .state = state, .members = members};
+static const struct service_ops ops = {.append = append,
+                                       .ready = ready,
+                                       .read = read_,
+                                       .read_end = read_end,
+                                       .state = state,
+                                       .members = members,
+                                       .command = command};
 
 /* ---- The fake itself ---- */
 
@@ -252,20 +283,31 @@ bool fake_await(struct fake *fake, bool (*holds)(const struct fake *fake))
 	return held;
 }
 
-/* Answers what has come so far, in order. */
-static void answer(struct fake *fake)
+/* Takes the first that is held, or the first command. False when there is none. */
+static bool take(struct fake *fake, bool commands, struct fake_held *held)
 {
-	for (;;) {
-		lock(fake);
-		struct fake_held held = fake->held[0];
-		bool none = fake->held_count == 0;
-		if (!none)
-			memmove(fake->held, fake->held + 1, --fake->held_count * sizeof held);
-		unlock(fake);
-		if (none)
-			return;
+	uint32_t i = 0;
+	lock(fake);
+	while (commands && i < fake->held_count && fake->held[i].command == NULL)
+		i++;
+	bool found = i < fake->held_count;
+	if (found) {
+		*held = fake->held[i];
+		memmove(fake->held + i, fake->held + i + 1, (--fake->held_count - i) * sizeof *held);
+	}
+	unlock(fake);
+	return found;
+}
+
+/* Answers what has come so far, in order; all, or the commands alone. */
+static void answer(struct fake *fake, bool commands)
+{
+	struct fake_held held;
+	while (take(fake, commands, &held)) {
 		if (held.append != NULL)
 			held.append->cb(held.append, held.append->arg);
+		else if (held.command != NULL)
+			held.command->cb(held.command, held.command->arg);
 		else
 			held.read->cb(held.read, held.read->arg);
 	}
@@ -274,8 +316,12 @@ static void answer(struct fake *fake)
 static void turned(uv_async_t *turn)
 {
 	struct fake *fake = turn->data;
-	if (fake->answers != FAKE_HELD)
-		answer(fake);
+	uint64_t told = fake->told;
+	if (fake->answers != FAKE_HELD || !fake->commands_held)
+		answer(fake, fake->answers == FAKE_HELD);
+	fake->told = fake->count;
+	if (fake->told != told)
+		service_tell_more(&fake->service);
 }
 
 void fake_start(struct fake *fake, struct uv_loop_s *loop)
@@ -293,15 +339,15 @@ void fake_release(struct fake *fake)
 {
 	lock(fake);
 	fake->answers = FAKE_AT_ONCE;
+	fake->commands_held = false;
 	unlock(fake);
-	answer(fake);
+	answer(fake, false);
 }
 
 void fake_call_ready(struct fake *fake)
 {
-	void (*cb)(void *arg) = fake->ready;
 	if (!fake->ready_asked)
 		return;
 	fake->ready_asked = false;
-	cb(fake->ready_arg);
+	service_tell_ready(&fake->service);
 }

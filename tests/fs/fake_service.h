@@ -29,11 +29,11 @@ struct fake_record {
 	uint32_t size;
 };
 
-/* An append or a read that has not been answered. */
+/* An append, a read or a command that has not been answered. */
 struct fake_held {
 	struct service_append *append;
 	struct service_read *read;
-	uint32_t count;
+	struct service_command *command;
 };
 
 struct fake {
@@ -53,6 +53,11 @@ struct fake {
 	uint64_t pretended;   /* the next offset that the state tells, when not 0, as if there were so many records */
 	uint64_t leader, term, commit;
 	int failure;
+	bool commands_held;  /* with FAKE_HELD: commands wait for fake_release, too */
+	int command_refusal; /* what a command returns, when not 0 */
+	int command_failure; /* the status that it is answered with, when not 0 */
+	uint64_t end;        /* the end that SERVICE_END tells, when not 0 */
+	uint64_t retain_bytes, retain_ns;
 	struct service_member members[SERVICE_MEMBERS_MAX];
 	size_t member_count;
 
@@ -63,6 +68,8 @@ struct fake {
 	uint32_t held_count;
 	uint32_t reads;
 	bool ready_asked;
+	uint32_t commands; /* that were taken */
+	struct service_command last_command;
 	uint64_t count; /* of records */
 	struct fake_record records[FAKE_RECORDS_MAX];
 	uint64_t bytes_size;
@@ -71,8 +78,7 @@ struct fake {
 	/* Of the serving process alone. */
 	struct service service;
 	struct fake_held held[FAKE_HELD_MAX];
-	void (*ready)(void *arg);
-	void *ready_arg;
+	uint64_t told; /* the count that those who watch know of */
 	uv_async_t turn;
 };
 

@@ -36,7 +36,7 @@ static void every_folder_shows_what_is_in_it(void **state)
 	for (int i = 0; i < 11; i++)
 		fake_add(m->fake, "x", 1);
 	assert_listed(m, "", ". .. append records leader self log cluster status ");
-	assert_listed(m, "log", ". .. append lines records stream first next ");
+	assert_listed(m, "log", ". .. append lines records stream first next retention ");
 	assert_listed(m, "log/records", ". .. 0 1 2 3 4 5 6 7 8 9 10 ");
 	assert_listed(m, "cluster", ". .. one ");
 	assert_listed(m, "cluster/one", ". .. id address role state match lag ");

@@ -59,15 +59,17 @@ static void every_kind_is_found_by_its_name_in_its_folder(void **state)
 	assert_int_equal(node_find(NODE_RECORDS, "0"), NODE_NONE);
 }
 
-static void only_append_and_lines_may_be_written(void **state)
+static void what_may_be_written_is_known(void **state)
 {
 	(void)state;
 	for (enum node_kind kind = NODE_ROOT; kind < NODE_KIND_COUNT; kind++) {
 		const struct node_type *type = node_type(kind);
 		bool writable = S_ISREG(type->mode) && (type->mode & 0222);
-		assert_int_equal(writable, kind == NODE_APPEND || kind == NODE_LINES);
+		bool produces = kind == NODE_APPEND || kind == NODE_LINES || kind == NODE_CLAIM;
+		bool administers = kind == NODE_FIRST || kind == NODE_RETENTION || kind == NODE_MEMBER_ROLE;
+		assert_int_equal(writable, produces || administers);
 		if (writable)
-			assert_int_equal(type->action, AUTH_PRODUCE);
+			assert_int_equal(type->change, produces ? AUTH_PRODUCE : AUTH_ADMIN);
 	}
 }
 
@@ -79,7 +81,7 @@ int main(void)
 		cmocka_unit_test(an_id_of_no_kind_is_known_as_none),
 		cmocka_unit_test(nodes_of_append_and_stream_share_an_inode_number_and_records_do_not),
 		cmocka_unit_test(every_kind_is_found_by_its_name_in_its_folder),
-		cmocka_unit_test(only_append_and_lines_may_be_written),
+		cmocka_unit_test(what_may_be_written_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,8 @@ static void a_log_forbids_to_make_remove_and_rename_and_again(void **state)
 			snprintf(name, sizeof name, "%s/77", folders[i]);
 			const char *path = at(m, name);
 			assert_int_equal(ERRNO(open(path, O_WRONLY | O_CREAT, 0644)), EPERM);
-			assert_int_equal(ERRNO(open(path, O_WRONLY | O_CREAT | O_EXCL, 0644)), EPERM);
+			if (strcmp(folders[i], "log/records") != 0)
+				assert_int_equal(ERRNO(open(path, O_WRONLY | O_CREAT | O_EXCL, 0644)), EPERM);
 			assert_int_equal(ERRNO(mkdir(path, 0755)), EPERM);
 			assert_int_equal(ERRNO(mkfifo(path, 0644)), EPERM);
 			assert_int_equal(ERRNO(mknod(path, S_IFREG | 0644, 0)), EPERM);
@@ -35,7 +36,7 @@ static void a_log_forbids_to_make_remove_and_rename_and_again(void **state)
 	for (int again = 0; again < 2; again++) {
 		assert_int_equal(ERRNO(unlink(at(m, "log/append"))), EPERM);
 		assert_int_equal(ERRNO(unlink(at(m, "append"))), EPERM);
-		assert_int_equal(ERRNO(rmdir(at(m, "cluster/one"))), EPERM);
+		assert_int_equal(ERRNO(rmdir(at(m, "cluster"))), EPERM);
 		assert_int_equal(ERRNO(rmdir(at(m, "log/records"))), EPERM);
 		assert_int_equal(ERRNO(rename(at(m, "log"), at(m, "status/log"))), EPERM);
 		assert_int_equal(
@@ -47,8 +48,8 @@ static void a_log_forbids_to_make_remove_and_rename_and_again(void **state)
 static void a_log_forbids_to_change_attributes(void **state)
 {
 	struct mounted *m = *state;
-	static const char *const names[] = {"",          "log",         "log/records",  "log/stream",
-	                                    "log/first", "cluster/one", "status/health"};
+	static const char *const names[] = {"",         "log",         "log/records",  "log/stream",
+	                                    "log/next", "cluster/one", "status/health"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		assert_int_equal(ERRNO(chmod(at(m, names[i]), 0777)), EPERM);
 		assert_int_equal(ERRNO(chown(at(m, names[i]), 1, 1)), EPERM);

@@ -72,7 +72,7 @@ static void what_comes_while_it_waits_is_refused_and_what_needs_no_service_is_se
 	assert_int_equal(ERRNO(read(stream, &byte, 1)), EHOSTUNREACH);
 	assert_int_equal(ERRNO(close(lines)), EHOSTUNREACH);
 	assert_text(m, "status/health", "ok\n");
-	assert_text(m, "log/next", "2\n");
+	assert_text(m, "log/first", "0\n");
 	mounted_command(m, 'r');
 	assert_int_equal(writer_join(&writer), 0);
 	mounted_expect(m, 'd');

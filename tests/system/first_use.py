@@ -51,7 +51,7 @@ class FirstUse(member.MemberTest):
         self.assertEqual(self.shell("ls mnt").split(),
                          [b"append", b"cluster", b"leader", b"log", b"records", b"self", b"status"])
         self.assertEqual(self.shell("ls mnt/log").split(),
-                         [b"append", b"first", b"lines", b"next", b"records", b"stream"])
+                         [b"append", b"first", b"lines", b"next", b"records", b"retention", b"stream"])
         self.assertEqual(self.shell("readlink mnt/append mnt/records"), b"log/append\nlog/records\n")
         listing = self.shell("ls -l mnt mnt/log mnt/cluster/one mnt/status mnt/records").decode()
         self.assertNotIn("?", listing)
