@@ -21,6 +21,7 @@ class Clogd(member.Member):
         self.options = ["--data", self.data, "--mount", self.mount]
         self.environment = {}
         self.wrapper = []
+        self.program = os.environ["CLOGD"]
         self.told_before = ""
 
     def launch(self):
@@ -31,7 +32,7 @@ class Clogd(member.Member):
         """env gives clogd just the variables that the test wants, and becomes clogd, so that the process is its own."""
         kept = [f"{key}={value}" for key, value in os.environ.items() if not key.startswith("CLOG_")]
         told = [f"{key}={value}" for key, value in self.environment.items()]
-        return self.wrapper + ["/usr/bin/env", "-i"] + kept + told + [os.environ["CLOGD"]] + self.options
+        return self.wrapper + ["/usr/bin/env", "-i"] + kept + told + [self.program] + self.options
 
     def events(self):
         """The events since it was launched last, each as a dictionary, in order."""

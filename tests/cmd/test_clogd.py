@@ -1,6 +1,7 @@
 """What clogd is told, and the starts that it refuses."""
 
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -159,6 +160,8 @@ class Refused(clogd.ClogdTest):
         os.chown(self.member.data, 65534, 65534)
         os.mkdir(self.member.mount, 0o755)
         self.member.environment["GCOV_PREFIX"] = self.member.data  # where a build that counts coverage may write
+        # The checkout may be where only root may look.
+        self.member.program = shutil.copy(os.environ["CLOGD"], self.member.folder)
         self.member.wrapper = ["/usr/bin/setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
         self.assert_refused(1, "ermi")  # permission, or not permitted
 
