@@ -11,7 +11,6 @@ and takes down its mounts, loops and networks.
 """
 
 import argparse
-import collections
 import os
 import random
 import shutil
@@ -31,6 +30,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ("append", "open", "lines", "at", "read", "tail")
 DISK_SIZE = 1 << 30
 HEAL_S = 120
+SOAK_S = 420
 SPACE = "/mnt"  # a disk in memory goes there, in the test's own namespace
 
 
@@ -220,8 +220,9 @@ def enter():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build")
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("CLOG_SEED", random.SystemRandom().getrandbits(31))))
+    parser.add_argument("--seconds", type=int, default=60, help="of trouble; at least seven minutes with CLOG_SOAK=1")
+    drawn = os.environ.get("CLOG_SEED", random.SystemRandom().getrandbits(31))
+    parser.add_argument("--seed", type=int, default=int(drawn))
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--faults", default="")
     parser.add_argument("--trim", action="store_true")
@@ -229,6 +230,8 @@ def main():
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
+    if os.environ.get("CLOG_SOAK") == "1":
+        options.seconds = max(options.seconds, SOAK_S)
     if not options.inside:
         print(f"seed {options.seed}", flush=True)
         sys.argv += ["--seed", str(options.seed)]
