@@ -24,6 +24,10 @@ static const char help[] =
 	"  clog member role NAME voter|standby|spare [--mount DIR]\n"
 	"  clog transfer NAME [--mount DIR]\n"
 	"                          makes a member the leader\n"
+	"  clog verify SOURCE SOURCE...\n"
+	"                          compares logs: data folders of members, or digests of them\n"
+	"  clog verify --digest DIR\n"
+	"                          prints the digest of a data folder\n"
 	"  clog --help | --version\n"
 	"\n"
 	"A mount is /mnt/clog where nothing else is said. Exit status: 0 done, 1 failed, 2 wrong words.\n";
@@ -31,7 +35,7 @@ static const char help[] =
 static const struct {
 	const char *name;
 	int (*run)(int argc, char *argv[], struct clog_error *err);
-} commands[] = {{"cert", clog_cert}, {"member", clog_member}, {"transfer", clog_transfer}};
+} commands[] = {{"cert", clog_cert}, {"member", clog_member}, {"transfer", clog_transfer}, {"verify", clog_verify}};
 
 int clog_refuse_option(int found, char *const argv[], struct clog_error *err)
 {

@@ -12,6 +12,7 @@ enum { CLOG_OK = 0, CLOG_FAILED = 1, CLOG_USAGE = 2 };
 int clog_cert(int argc, char *argv[], struct clog_error *err);
 int clog_member(int argc, char *argv[], struct clog_error *err);
 int clog_transfer(int argc, char *argv[], struct clog_error *err);
+int clog_verify(int argc, char *argv[], struct clog_error *err);
 
 /* Says in err which option getopt_long did not take, when it gave '?' or ':', with opterr 0 and a leading ':' in its
  * short options. Gives CLOG_USAGE. */
