@@ -59,7 +59,8 @@ static void add_named(struct listing *listing, uint64_t folder, uint64_t number)
 			continue;
 		bool of_member = node_kind(folder) == NODE_MEMBER;
 		uint64_t node = node_id(kind, of_member ? node_number(folder) : tree_number(listing->fs, kind));
-		if (kind == NODE_LEADER && node_number(node) == 0)
+		/* Who reads all files of a folder would wait in follow for ever. */
+		if (kind == NODE_FOLLOW || (kind == NODE_LEADER && node_number(node) == 0))
 			continue;
 		if (!add(listing, type->name, node, kind))
 			return;

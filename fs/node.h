@@ -26,6 +26,7 @@ enum node_kind {
 	NODE_RECORD, /* number: its offset */
 	NODE_CLAIM,  /* a name in records/ that was created and is no record yet; number: as of append */
 	NODE_STREAM, /* number: the position in the joined stream that is its byte 0 */
+	NODE_FOLLOW,
 	NODE_FIRST,
 	NODE_NEXT,
 	NODE_RETENTION,

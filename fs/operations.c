@@ -2,12 +2,13 @@
  *
  * Nothing here is left out for the default to answer that would say ENOSYS, where the kernel takes that as said for all
  * files of the mount and for ever; but for those that mean what is true: no access (the kernel checks modes itself),
- * no poll (all files are always ready), no lseek (there are no holes), no locks (the kernel's own, of this machine). */
+ * no lseek (there are no holes), no locks (the kernel's own, of this machine). */
 #include "fs/private.h"
 #include "fs/refuse.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 
 static struct fs *fs_of(fuse_req_t req)
 {
@@ -164,6 +165,9 @@ static void on_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *file
 	case NODE_CLAIM: /* again, by /proc: it is no file yet */
 		reply_error(req, -ESTALE);
 		break;
+	case NODE_FOLLOW:
+		follow_open(fs, req, file);
+		break;
 	case NODE_STREAM:
 		stream_open(req, file);
 		break;
@@ -190,6 +194,9 @@ static void on_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t position
 		break;
 	case NODE_CLAIM:
 		reply_data(req, NULL, 0);
+		break;
+	case NODE_FOLLOW:
+		follow_read(fs, req, size, file);
 		break;
 	case NODE_STREAM:
 		stream_read(fs, req, node_number(node), size, position);
@@ -234,6 +241,17 @@ static void on_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t s
 		admin_write(fs_of(req), &write);
 	else
 		write_start(fs_of(req), &write);
+}
+
+static void on_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *file, struct fuse_pollhandle *poll)
+{
+	if (node_kind(node) == NODE_FOLLOW) {
+		follow_poll(req, file, poll);
+		return;
+	}
+	if (poll != NULL)
+		fuse_pollhandle_destroy(poll);
+	reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM); /* all others are always ready */
 }
 
 static void on_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *file)
@@ -292,6 +310,7 @@ const struct fuse_lowlevel_ops operations = {
 	.open = on_open,
 	.read = on_read,
 	.write = on_write,
+	.poll = on_poll,
 	.flush = on_flush,
 	.fsync = on_fsync,
 	.release = on_release,

@@ -29,6 +29,7 @@
 #define FS_LOG "log"
 
 struct deferred;
+struct follow_handle;
 struct handle;
 struct pending;
 struct write;
@@ -54,6 +55,8 @@ struct fs {
 	uint64_t lookups;                           /* of append and lines: the number of the next node */
 	uint32_t waiting;                           /* requests that the service has to answer, the deferred ones too */
 	struct handle *handles;                     /* all that are open */
+	struct service_watch watch;                 /* for follow */
+	struct follow_handle *follows;              /* open ones */
 	struct pending *signalled;                  /* whose caller got a signal that the wait outlasts */
 	struct deferred *deferred, **deferred_last; /* writes that wait for room in the service's queue */
 	uint32_t deferred_count;
@@ -101,7 +104,9 @@ void reply_entry(fuse_req_t req, uint64_t node, const struct stat *attr);
 void reply_attr(fuse_req_t req, uint64_t node, const struct stat *attr);
 /* Answers a read of size bytes at offset of a file that has these bytes from its beginning. */
 void reply_piece(fuse_req_t req, const void *data, size_t data_size, size_t size, off_t offset);
-void reply_data(fuse_req_t req, const void *data, size_t size);
+/* Returns false when the kernel has no more use for the bytes: nobody gets them. */
+bool reply_data(fuse_req_t req, const void *data, size_t size);
+void reply_poll(fuse_req_t req, unsigned events);
 void reply_written(fuse_req_t req, size_t size);
 void reply_link(fuse_req_t req, const char *target);
 /* Answer an open, and one that makes the file. Return false when the kernel has no more use for it: no release will
@@ -255,6 +260,17 @@ void records_read(struct fs *fs, fuse_req_t req, uint64_t offset, size_t size, o
 void stream_open(fuse_req_t req, struct fuse_file_info *file);
 /* base: the position in the joined stream of the file's first byte. */
 void stream_read(struct fs *fs, fuse_req_t req, uint64_t base, size_t size, off_t position);
+
+/* ---- follow.c ---- */
+
+void follow_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *file);
+void follow_read(struct fs *fs, fuse_req_t req, size_t size, const struct fuse_file_info *file);
+/* poll, which may be NULL, is the handle's from here on. */
+void follow_poll(fuse_req_t req, const struct fuse_file_info *file, struct fuse_pollhandle *poll);
+/* There is more to read. arg: the struct fs. */
+void follow_more(void *arg);
+/* Refuses those who wait. */
+void follow_drain(struct fs *fs);
 
 /* ---- text.c: small files that are made when they are asked for ---- */
 

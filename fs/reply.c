@@ -43,10 +43,14 @@ void reply_piece(fuse_req_t req, const void *data, size_t data_size, size_t size
 	reply_data(req, (const char *)data + offset, left < size ? left : size);
 }
 
-void reply_data(fuse_req_t req, const void *data, size_t size)
+bool reply_data(fuse_req_t req, const void *data, size_t size)
 {
-	if (req != NULL)
-		fuse_reply_buf(req, data, size);
+	return req != NULL && fuse_reply_buf(req, data, size) == 0;
+}
+
+void reply_poll(fuse_req_t req, unsigned events)
+{
+	fuse_reply_poll(req, events);
 }
 
 void reply_written(fuse_req_t req, size_t size)

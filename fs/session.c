@@ -37,6 +37,7 @@ static void close_if_idle(struct fs *fs)
 	if (!fs->draining || fs->closing || fs->waiting > 0)
 		return;
 	fs->closing = true;
+	service_unwatch(fs->service, &fs->watch);
 	uv_close((uv_handle_t *)&fs->timer, timer_closed);
 }
 
@@ -143,6 +144,7 @@ void fs_unmount(struct fs *fs, void (*done)(void *arg), void *arg)
 	fs->done_arg = arg;
 	fs->draining = true;
 	defer_retry(fs); /* to be refused */
+	follow_drain(fs);
 	close_if_idle(fs);
 }
 
@@ -245,6 +247,7 @@ int fs_mount(struct fs **fs_out, struct uv_loop_s *loop, struct service *service
 		goto close_session;
 	}
 	uv_timer_init(loop, &fs->timer);
+	service_watch(service, &fs->watch, follow_more, fs);
 	observe_event(OBSERVE_INFO, "mounted", OBSERVE_TEXT("folder", fs->folder.path));
 	*fs_out = fs;
 	return 0;

@@ -94,7 +94,8 @@ static int attributes(struct fs *fs, uint64_t node, struct stat *attr)
 		rc = link_target(fs, node, &target);
 		if (rc == 0)
 			size = strlen(target.path);
-	} else if (S_ISREG(attr->st_mode) && kind != NODE_APPEND && kind != NODE_LINES && kind != NODE_CLAIM) {
+	} else if (S_ISREG(attr->st_mode) && kind != NODE_APPEND && kind != NODE_LINES && kind != NODE_CLAIM &&
+	           kind != NODE_FOLLOW) {
 		rc = text_render(fs, node, &text, &size);
 		if (rc == 0)
 			free(text);

@@ -55,7 +55,7 @@ static void every_kind_is_found_by_its_name_in_its_folder(void **state)
 	}
 	assert_int_equal(node_find(NODE_ROOT, "append"), NODE_APPEND_LINK);
 	assert_int_equal(node_find(NODE_LOG, "append"), NODE_APPEND);
-	assert_int_equal(node_find(NODE_LOG, "follow"), NODE_NONE);
+	assert_int_equal(node_find(NODE_LOG, "follow"), NODE_FOLLOW);
 	assert_int_equal(node_find(NODE_RECORDS, "0"), NODE_NONE);
 }
 
