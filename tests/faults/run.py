@@ -91,8 +91,8 @@ class Harness:
         return None
 
     def begin(self):
-        """The cluster and its clients."""
-        self.begun = time.monotonic()
+        """The cluster and its clients, all of which have begun."""
+        self.begun, since = time.monotonic(), time.monotonic_ns()
         for _ in range(self.options.members):
             self.add_machine()
         until(lambda: self.voters() == self.options.members, 120, "all members vote")
@@ -100,15 +100,17 @@ class Harness:
             self.add_clients(machine)
         if self.options.trim:
             self.add_clients(self.machines[0], ("trim",))
+        until(lambda: len(self.acknowledged_since(since)) == len(self.machines), HEAL_S, "appends succeed")
         self.say(f"{self.options.members} members, {len(self.clients)} clients")
 
     def acknowledged_since(self, since):
         """Machines through whose mounts an append has succeeded that began after that."""
         found = set()
         for machine, kind, number, _ in self.clients:
-            if kind not in ("append", "open", "lines") or machine.departed:
+            path = f"{self.folder}/history/{number:03}.history"
+            if kind not in ("append", "open", "lines") or machine.departed or not os.path.exists(path):
                 continue
-            _, done = operations.load(f"{self.folder}/history/{number:03}.history", lambda _: None)
+            _, done = operations.load(path, lambda _: None)
             if any(one.status == "ok" and one.start > since for one in done[-50:] if one.kind == kind):
                 found.add(machine.name)
         return found
