@@ -293,8 +293,20 @@ static void on_statfs(fuse_req_t req, fuse_ino_t node)
 
 static void on_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
-	if (caller_allowed(req, node))
-		reply_no_attributes(req, size);
+	if (!caller_allowed(req, node))
+		return;
+	if (node_kind(node) == NODE_RECORD)
+		records_list_xattr(req, size);
+	else
+		reply_xattr(req, NULL, 0, size);
+}
+
+static void on_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
+{
+	if (node_kind(node) != NODE_RECORD)
+		reply_error(req, -ENODATA);
+	else if (caller_allowed(req, node))
+		records_xattr(fs_of(req), req, node_number(node), name, size);
 }
 
 const struct fuse_lowlevel_ops operations = {
@@ -324,7 +336,7 @@ const struct fuse_lowlevel_ops operations = {
 	.rename = refuse_rename,
 	.link = refuse_link,
 	.setxattr = refuse_setxattr,
-	.getxattr = refuse_getxattr,
+	.getxattr = on_getxattr,
 	.removexattr = refuse_removexattr,
 	.ioctl = refuse_ioctl,
 	.fallocate = refuse_fallocate,

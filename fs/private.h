@@ -114,8 +114,8 @@ void reply_link(fuse_req_t req, const char *target);
 bool reply_open(fuse_req_t req, const struct fuse_file_info *file);
 bool reply_created(fuse_req_t req, uint64_t node, const struct stat *attr, const struct fuse_file_info *file);
 void reply_statfs(fuse_req_t req);
-/* Answers a question for the list of extended attributes, with none. size is what there is room for, 0 to ask only. */
-void reply_no_attributes(fuse_req_t req, size_t size);
+/* Answers a question for an extended attribute, or for their names. size is what there is room for, 0 to ask only. */
+void reply_xattr(fuse_req_t req, const char *text, size_t text_size, size_t size);
 
 /* ---- handle.c: what an open file keeps until it is closed ---- */
 
@@ -253,6 +253,9 @@ bool records_offset(const char *name, uint64_t *offset);
 void records_lookup(struct fs *fs, fuse_req_t req, const char *name);
 void records_attr(struct fs *fs, fuse_req_t req, uint64_t offset);
 void records_open(struct fs *fs, fuse_req_t req, uint64_t offset, struct fuse_file_info *file);
+/* Answer for the extended attributes of a record: what the log knows of it, as text. */
+void records_list_xattr(fuse_req_t req, size_t size);
+void records_xattr(struct fs *fs, fuse_req_t req, uint64_t offset, const char *name, size_t size);
 void records_read(struct fs *fs, fuse_req_t req, uint64_t offset, size_t size, off_t position);
 
 /* ---- stream.c ---- */

@@ -2,9 +2,16 @@
 #include "fs/private.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum purpose { LOOKUP, ATTR, READ };
+enum purpose { LOOKUP, ATTR, READ, XATTR };
+
+/* The extended attributes of a record, as the kernel wants the list of them. */
+static const char xattr_names[] = "user.clog.offset\0user.clog.term\0user.clog.index\0user.clog.crc32c";
+#define XATTR_PREFIX "user.clog."
 
 /* A question to the service about a record, for a request that waits for the answer. */
 struct record_request {
@@ -12,9 +19,25 @@ struct record_request {
 	struct fs *fs;
 	fuse_req_t req;
 	enum purpose purpose;
-	size_t size; /* of READ */
+	char xattr[8]; /* its name, after the prefix */
+	size_t size;   /* of READ; of XATTR the room for the value */
 	off_t position;
 };
+
+static void answer_xattr(const struct record_request *request)
+{
+	const struct service_record *record = &request->read.record;
+	char text[24];
+	int size;
+	if (strcmp(request->xattr, "crc32c") == 0)
+		size = snprintf(text, sizeof text, "%08" PRIx32, record->crc32c);
+	else
+		size = snprintf(text, sizeof text, "%" PRIu64,
+		                strcmp(request->xattr, "offset") == 0 ? request->read.offset
+		                : strcmp(request->xattr, "term") == 0 ? record->term
+		                                                      : record->entry);
+	reply_xattr(request->req, text, (size_t)size, request->size);
+}
 
 static void answer(struct record_request *request, int status)
 {
@@ -25,6 +48,10 @@ static void answer(struct record_request *request, int status)
 	if (status != 0) {
 		/* To a lookup, what was trimmed is not there. */
 		reply_error(request->req, request->purpose == LOOKUP && status == -ESTALE ? -ENOENT : status);
+		return;
+	}
+	if (request->purpose == XATTR) {
+		answer_xattr(request);
 		return;
 	}
 	if (request->purpose == READ) {
@@ -70,7 +97,7 @@ static void ask(struct fs *fs, fuse_req_t req, const struct record_request *ques
 	*request = *question;
 	request->fs = fs;
 	request->req = req;
-	request->read.kind = request->purpose == READ ? SERVICE_RECORD : SERVICE_STAT;
+	request->read.kind = request->purpose >= READ ? SERVICE_RECORD : SERVICE_STAT;
 	session_wait(fs);
 	int rc = service_read(fs->service, &request->read, read_answered, request);
 	if (rc == SERVICE_DONE)
@@ -129,4 +156,22 @@ void records_read(struct fs *fs, fuse_req_t req, uint64_t offset, size_t size, o
 {
 	ask(fs, req,
 	    &(struct record_request){.purpose = READ, .read.offset = offset, .size = size, .position = position});
+}
+
+void records_list_xattr(fuse_req_t req, size_t size)
+{
+	reply_xattr(req, xattr_names, sizeof xattr_names, size);
+}
+
+void records_xattr(struct fs *fs, fuse_req_t req, uint64_t offset, const char *name, size_t size)
+{
+	struct record_request question = {.purpose = XATTR, .read.offset = offset, .size = size};
+	for (const char *known = xattr_names; known < xattr_names + sizeof xattr_names; known += strlen(known) + 1) {
+		if (strcmp(known, name) != 0)
+			continue;
+		snprintf(question.xattr, sizeof question.xattr, "%s", known + sizeof XATTR_PREFIX - 1);
+		ask(fs, req, &question);
+		return;
+	}
+	reply_error(req, -ENODATA);
 }

@@ -52,12 +52,6 @@ void refuse_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const ch
 	reply_error(req, -EOPNOTSUPP);
 }
 
-void refuse_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
-{
-	(void)node, (void)name, (void)size;
-	reply_error(req, -ENODATA);
-}
-
 void refuse_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
 {
 	(void)node, (void)name;

@@ -13,7 +13,6 @@ void refuse_rename(fuse_req_t req, fuse_ino_t folder, const char *name, fuse_ino
                    unsigned flags);
 void refuse_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t folder, const char *name);
 void refuse_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value, size_t size, int flags);
-void refuse_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size);
 void refuse_removexattr(fuse_req_t req, fuse_ino_t node, const char *name);
 void refuse_ioctl(fuse_req_t req, fuse_ino_t node, unsigned command, void *arg, struct fuse_file_info *file,
                   unsigned flags, const void *data, size_t data_size, size_t room);

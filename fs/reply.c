@@ -84,10 +84,12 @@ void reply_statfs(fuse_req_t req)
 	fuse_reply_statfs(req, &statfs);
 }
 
-void reply_no_attributes(fuse_req_t req, size_t size)
+void reply_xattr(fuse_req_t req, const char *text, size_t text_size, size_t size)
 {
 	if (size == 0)
-		fuse_reply_xattr(req, 0);
+		fuse_reply_xattr(req, text_size);
+	else if (text_size > size)
+		reply_error(req, -ERANGE);
 	else
-		reply_data(req, NULL, 0);
+		reply_data(req, text, text_size);
 }

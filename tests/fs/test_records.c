@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static void a_record_has_its_exact_bytes_size_and_time(void **state)
@@ -221,6 +222,32 @@ static void a_read_that_waits_does_not_stop_others(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void its_attributes_tell_where_it_is(void **state)
+{
+	struct mounted *m = *state;
+	static const char *const names[] = {"user.clog.offset", "user.clog.term", "user.clog.index",
+	                                    "user.clog.crc32c"};
+	static const char *const values[] = {"10", "0", "0", "00000000"};
+	static const char list[] = "user.clog.offset\0user.clog.term\0user.clog.index\0user.clog.crc32c";
+	char value[128];
+	for (int i = 0; i < 11; i++)
+		fake_add(m->fake, "x", 1);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		ssize_t size = getxattr(at(m, "records/10"), names[i], value, sizeof value);
+		assert_int_equal(size, strlen(values[i]));
+		assert_memory_equal(value, values[i], (size_t)size);
+		assert_int_equal(getxattr(at(m, "records/10"), names[i], NULL, 0), size);
+	}
+	assert_int_equal(ERRNO(getxattr(at(m, "records/10"), names[0], value, 1)), ERANGE);
+	assert_int_equal(ERRNO(getxattr(at(m, "records/10"), "user.clog.other", value, sizeof value)), ENODATA);
+	assert_int_equal(ERRNO(getxattr(at(m, "records/10"), "security.capability", value, sizeof value)), ENODATA);
+	assert_int_equal(listxattr(at(m, "records/10"), value, sizeof value), sizeof list);
+	assert_memory_equal(value, list, sizeof list);
+	assert_int_equal(ERRNO(listxattr(at(m, "records/10"), value, 5)), ERANGE);
+	m->fake->read_failure = -EIO;
+	assert_int_equal(ERRNO(getxattr(at(m, "records/10"), names[0], value, sizeof value)), EIO);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mounted_setup, mounted_teardown)
@@ -237,6 +264,7 @@ int main(void)
 		TEST(a_log_forbids_to_change_a_record),
 		TEST(what_was_read_is_kept_by_the_kernel),
 		TEST(a_read_that_waits_does_not_stop_others),
+		TEST(its_attributes_tell_where_it_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
