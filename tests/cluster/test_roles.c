@@ -224,6 +224,36 @@ static void a_spare_that_starts_again_is_told_again(void **state)
 
 /* ---- Removal ---- */
 
+static uint64_t last_entry(size_t i)
+{
+	struct log_tail tail;
+	log_tail(several_cluster(&several, i)->log, &tail);
+	return tail.entry;
+}
+
+/* With it in its log, and its leader gone, it could neither be elected nor elect another one. */
+static void a_voter_gets_the_entry_that_ends_its_vote_once_that_is_committed(void **state)
+{
+	found(3);
+	several_elect(&several, 0);
+	several_agree(&several);
+	const uint64_t before = last_entry(2);
+	/* Nothing is committed without the other voter's disk. */
+	several.stalled[1] = true;
+	struct told told = {
+		.command = {.kind = SERVICE_SET_ROLE, .member = several.nodes[2].id, .role = SERVICE_STANDBY}};
+	several_tell(&several, 0, &told);
+	several_pass(&several, 4 * CLUSTER_HEARTBEAT_MS);
+	assert_int_equal(told.answers, 0);
+	assert_int_equal(last_entry(0), before + 1);
+	assert_int_equal(last_entry(1), before + 1);
+	assert_int_equal(last_entry(2), before);
+	several.stalled[1] = false;
+	several_await_role(&several, 2, 2, SERVICE_STANDBY);
+	assert_int_equal(told.command.status, 0);
+	several_expect_equal(&several);
+}
+
 static void a_follower_is_removed_and_learns_of_it(void **state)
 {
 	found(3);
@@ -408,6 +438,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_spare_that_is_to_vote_becomes_a_standby_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_spare_learns_of_the_next_leader, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_spare_that_starts_again_is_told_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_voter_gets_the_entry_that_ends_its_vote_once_that_is_committed,
+	                                        set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_follower_is_removed_and_learns_of_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_removed_member_does_not_stand_for_election, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_member_that_missed_its_removal_is_told_when_it_asks_for_votes, set_up,

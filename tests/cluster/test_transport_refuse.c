@@ -136,7 +136,8 @@ static void a_port_that_is_taken_is_told(void **state)
 static int dial_raw(void)
 {
 	const char *address = transport_address(rig.ends[0].transport);
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10))};
+	struct sockaddr_in to = {.sin_family = AF_INET,
+	                         .sin_port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10))};
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
