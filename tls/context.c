@@ -3,127 +3,66 @@
 #include "error/error.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 static const char *const file_names[] = {"ca.pem", "cert.pem", "key.pem"};
 enum file { CA, CERTIFICATE, KEY, FILE_COUNT };
 
-/* A file's bytes in memory that OpenSSL reads. */
-struct loaded {
-	char path[PATH_MAX];
-	BIO *bio;
-};
-
-static int read_all(int fd, size_t size, struct loaded *loaded, struct clog_error *err)
+static int take_authorities(SSL_CTX *ssl, const char *folder, struct clog_error *err)
 {
-	char bytes[4096];
-	size_t left = size;
-	loaded->bio = BIO_new(BIO_s_mem());
-	if (loaded->bio == NULL)
-		return clog_error_set(err, -ENOMEM, "no memory");
-	while (left > 0) {
-		ssize_t count = read(fd, bytes, left < sizeof bytes ? left : sizeof bytes);
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return clog_error_set(err, -errno, "%s: %s", loaded->path, strerror(errno));
-		if (count == 0)
-			break;
-		if (BIO_write(loaded->bio, bytes, (int)count) != count)
-			return clog_error_set(err, -ENOMEM, "no memory");
-		left -= (size_t)count;
+	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+	STACK_OF(X509) *certificates;
+	int rc = tls_pem_read_certificates(folder, file_names[CA], &certificates, err);
+	if (rc != 0)
+		return rc;
+	for (int i = 0; rc == 0 && i < sk_X509_num(certificates); i++) {
+		X509 *certificate = sk_X509_value(certificates, i);
+		if (!X509_STORE_add_cert(store, certificate) || !SSL_CTX_add_client_CA(ssl, certificate))
+			rc = clog_error_set(err, -EBADMSG, "%s/ca.pem: %s", folder, tls_reason());
 	}
-	OPENSSL_cleanse(bytes, sizeof bytes);
-	return 0;
-}
-
-static int load_file(const char *folder, enum file file, struct loaded *loaded, struct clog_error *err)
-{
-	struct stat stat;
-	if (snprintf(loaded->path, sizeof loaded->path, "%s/%s", folder, file_names[file]) >= (int)sizeof loaded->path)
-		return clog_error_set(err, -ENAMETOOLONG, "%s: the path is too long", folder);
-	int fd = open(loaded->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return clog_error_set(err, -errno, "%s: %s", loaded->path, strerror(errno));
-	int rc = 0;
-	if (fstat(fd, &stat) != 0)
-		rc = clog_error_set(err, -errno, "%s: %s", loaded->path, strerror(errno));
-	else if (!S_ISREG(stat.st_mode))
-		rc = clog_error_set(err, -EBADMSG, "%s is no file", loaded->path);
-	else if (stat.st_size > TLS_FILE_SIZE_MAX)
-		rc = clog_error_set(err, -EFBIG, "%s has more than %u bytes", loaded->path, TLS_FILE_SIZE_MAX);
-	else if (file == KEY && (stat.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		rc = clog_error_set(err, -EACCES, "%s can be read or written by others: chmod 600", loaded->path);
-	if (rc == 0)
-		rc = read_all(fd, (size_t)stat.st_size, loaded, err);
-	close(fd);
+	sk_X509_pop_free(certificates, X509_free);
 	return rc;
 }
 
-/* Keys are given without a password: nobody is there to be asked. */
-static int no_password(char *buffer, int size, int writing, void *arg)
+static int take_certificate(SSL_CTX *ssl, const char *folder, struct clog_error *err)
 {
-	return -1;
-}
-
-static int take_authorities(SSL_CTX *ssl, struct loaded *loaded, struct clog_error *err)
-{
-	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
-	unsigned count = 0;
-	for (X509 *certificate; (certificate = PEM_read_bio_X509(loaded->bio, NULL, no_password, NULL)) != NULL;
-	     count++) {
-		int added = X509_STORE_add_cert(store, certificate) && SSL_CTX_add_client_CA(ssl, certificate);
-		X509_free(certificate);
-		if (!added)
-			return clog_error_set(err, -EBADMSG, "%s: %s", loaded->path, tls_reason());
-	}
-	ERR_clear_error();
-	return count > 0 ? 0 : clog_error_set(err, -EBADMSG, "%s has no certificate in PEM", loaded->path);
-}
-
-static int take_certificate(SSL_CTX *ssl, struct loaded *loaded, struct clog_error *err)
-{
-	X509 *certificate = PEM_read_bio_X509(loaded->bio, NULL, no_password, NULL);
-	if (certificate == NULL) {
-		ERR_clear_error();
-		return clog_error_set(err, -EBADMSG, "%s has no certificate in PEM", loaded->path);
-	}
-	int taken = SSL_CTX_use_certificate(ssl, certificate);
-	X509_free(certificate);
+	STACK_OF(X509) *certificates;
+	int rc = tls_pem_read_certificates(folder, file_names[CERTIFICATE], &certificates, err);
+	if (rc != 0)
+		return rc;
+	int taken = SSL_CTX_use_certificate(ssl, sk_X509_value(certificates, 0));
 	/* What lies between it and the authority. */
-	for (X509 *more; taken && (more = PEM_read_bio_X509(loaded->bio, NULL, no_password, NULL)) != NULL;)
-		if (!SSL_CTX_add0_chain_cert(ssl, more)) {
-			X509_free(more);
-			taken = 0;
-		}
-	if (!taken)
-		return clog_error_set(err, -EBADMSG, "%s: %s", loaded->path, tls_reason());
-	ERR_clear_error();
-	return 0;
+	for (int i = 1; taken && i < sk_X509_num(certificates); i++)
+		taken = SSL_CTX_add1_chain_cert(ssl, sk_X509_value(certificates, i)) != 0;
+	sk_X509_pop_free(certificates, X509_free);
+	return taken ? 0 : clog_error_set(err, -EBADMSG, "%s/cert.pem: %s", folder, tls_reason());
 }
 
-static int take_key(SSL_CTX *ssl, struct loaded *loaded, struct clog_error *err)
+static int take_key(SSL_CTX *ssl, const char *folder, struct clog_error *err)
 {
-	EVP_PKEY *key = PEM_read_bio_PrivateKey(loaded->bio, NULL, no_password, NULL);
-	ERR_clear_error();
-	if (key == NULL)
-		return clog_error_set(err, -EBADMSG, "%s has no key in PEM that can be read without a password",
-		                      loaded->path);
+	EVP_PKEY *key;
+	int rc = tls_pem_read_key(folder, file_names[KEY], &key, err);
+	if (rc != 0)
+		return rc;
 	int taken = SSL_CTX_use_PrivateKey(ssl, key) && SSL_CTX_check_private_key(ssl);
 	EVP_PKEY_free(key);
 	ERR_clear_error();
 	return taken ? 0
-	             : clog_error_set(err, -EACCES, "%s is not the key of the certificate in cert.pem", loaded->path);
+	             : clog_error_set(err, -EACCES, "%s/key.pem is not the key of the certificate in cert.pem", folder);
+}
+
+/* Whether a certificate may be used on the sides that its kind is seen on: others refuse it else. */
+static bool has_purpose(X509 *certificate, enum tls_kind kind)
+{
+	return X509_check_purpose(certificate, X509_PURPOSE_SSL_CLIENT, 0) == 1 &&
+	       (kind == TLS_CLIENT || X509_check_purpose(certificate, X509_PURPOSE_SSL_SERVER, 0) == 1);
 }
 
 /* Of one's own certificate what the other side will look at, so that it is said here and not there. */
@@ -146,10 +85,26 @@ static int check_own(struct tls_context *context, const char *folder, struct clo
 		return clog_error_set(err, -EACCES, "%s/cert.pem: %s, by the authority in ca.pem", folder,
 		                      X509_verify_cert_error_string(reason));
 	if (tls_identity_of(certificate, &context->identity) != 0)
+		return clog_error_set(err, -EACCES,
+		                      "%s/cert.pem does not say who it is for: it has no name "
+		                      "URI:clog://CLUSTER/member/NAME, or more than one",
+		                      folder);
+	if (!has_purpose(certificate, context->identity.kind))
 		return clog_error_set(
-			err, -EACCES,
-			"%s/cert.pem does not say who it is for: it has no name URI:clog://CLUSTER/member/NAME",
-			folder);
+			err, -EACCES, "%s/cert.pem is not for this use: its extended key usage must have %s", folder,
+			context->identity.kind == TLS_MEMBER ? "serverAuth and clientAuth" : "clientAuth");
+	return 0;
+}
+
+/* Called for each certificate of the other side's, up from the authority's, with what OpenSSL finds of it. */
+static int judge(int right, X509_STORE_CTX *check)
+{
+	struct tls_identity identity;
+	if (!right || X509_STORE_CTX_get_error_depth(check) > 0)
+		return right;
+	if (tls_identity_of(X509_STORE_CTX_get_current_cert(check), &identity) == 0)
+		return 1;
+	X509_STORE_CTX_set_error(check, TLS_NO_IDENTITY);
 	return 0;
 }
 
@@ -162,26 +117,20 @@ static void set_up(SSL_CTX *ssl)
 	SSL_CTX_set_max_early_data(ssl, 0);
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, judge);
 	/* The fast one first. */
 	SSL_CTX_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
 }
 
 static int load_all(struct tls_context *context, const char *folder, struct clog_error *err)
 {
-	int (*const take[])(SSL_CTX *, struct loaded *, struct clog_error *) = {take_authorities, take_certificate,
-	                                                                        take_key};
 	ERR_clear_error();
-	for (int file = CA; file < FILE_COUNT; file++) {
-		struct loaded loaded = {0};
-		int rc = load_file(folder, (enum file)file, &loaded, err);
-		if (rc == 0)
-			rc = take[file](context->ssl, &loaded, err);
-		BIO_free(loaded.bio);
-		if (rc != 0)
-			return rc;
-	}
-	return check_own(context, folder, err);
+	int rc = take_authorities(context->ssl, folder, err);
+	if (rc == 0)
+		rc = take_certificate(context->ssl, folder, err);
+	if (rc == 0)
+		rc = take_key(context->ssl, folder, err);
+	return rc == 0 ? check_own(context, folder, err) : rc;
 }
 
 int tls_context_load(struct tls_context **context, const char *folder, struct clog_error *err)

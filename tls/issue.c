@@ -18,6 +18,7 @@
 #define SCHEME "clog://"
 #define BACKDATED_S (-3600L) /* for clocks that are behind */
 #define SERIAL_BITS 127      /* positive, and never twice */
+#define COMMON_NAME_SIZE 65  /* bytes of a common name, which X.509 bounds, its NUL included */
 #define HOST_SIZE 254u       /* bytes of a host's name, its NUL included */
 
 /* ---- Parts of a certificate ---- */
@@ -121,8 +122,9 @@ static int check(const char *what, const char *name, unsigned days, struct clog_
 
 static bool fill_authority(X509 *certificate, EVP_PKEY *key, const char *cluster, unsigned days)
 {
-	char subject[TLS_NAME_SIZE + 16], uri[TLS_NAME_SIZE + 16];
-	snprintf(subject, sizeof subject, "clog %s", cluster);
+	char subject[COMMON_NAME_SIZE], uri[TLS_NAME_SIZE + 16];
+	/* It is for people: of a long name the end is left out. */
+	snprintf(subject, sizeof subject, "clog %.*s", COMMON_NAME_SIZE - 6, cluster);
 	snprintf(uri, sizeof uri, SCHEME "%s", cluster);
 	return X509_set_version(certificate, X509_VERSION_3) && set_serial(certificate) &&
 	       set_times(certificate, days) && set_subject(certificate, subject) &&
@@ -134,31 +136,38 @@ static bool fill_authority(X509 *certificate, EVP_PKEY *key, const char *cluster
 	       add_names(certificate, uri, NULL, 0) && X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
-int tls_authority_create(const char *folder, const char *cluster, unsigned days, struct clog_error *err)
+/* Makes what is not there, in a folder that is locked. */
+static int create(const char *folder, const char *cluster, unsigned days, struct clog_error *err)
 {
-	static const char *const files[] = {"ca.pem", "ca-key.pem"};
 	char path[PATH_MAX];
-	int rc = check("cluster", cluster, days, err);
-	if (rc == 0)
-		rc = tls_folder_make(folder, err);
-	for (size_t i = 0; rc == 0 && i < 2; i++)
-		if (snprintf(path, sizeof path, "%s/%s", folder, files[i]) < (int)sizeof path &&
-		    access(path, F_OK) == 0)
-			rc = clog_error_set(err, -EEXIST, "%s is there: an authority is not replaced", path);
-	if (rc != 0)
-		return rc;
+	if (snprintf(path, sizeof path, "%s/ca.pem", folder) >= (int)sizeof path)
+		return clog_error_set(err, -ENAMETOOLONG, "%s: the path is too long", folder);
+	if (access(path, F_OK) == 0)
+		return clog_error_set(err, -EEXIST, "%s is there: an authority is not replaced", path);
 	ERR_clear_error();
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *certificate = X509_new();
+	int rc = 0;
 	if (key == NULL || certificate == NULL || !fill_authority(certificate, key, cluster, days))
 		rc = clog_error_set(err, -ENOMEM, "the certificate cannot be made: %s", tls_reason());
-	/* The key first: a certificate without one would be in the way of another try. */
+	/* The certificate last: with it the authority is there. A key alone is what an earlier try has left. */
 	if (rc == 0)
 		rc = tls_pem_write(folder, "ca-key.pem", NULL, key, err);
 	if (rc == 0)
 		rc = tls_pem_write(folder, "ca.pem", certificate, NULL, err);
 	X509_free(certificate);
 	EVP_PKEY_free(key);
+	return rc;
+}
+
+int tls_authority_create(const char *folder, const char *cluster, unsigned days, struct clog_error *err)
+{
+	int rc = check("cluster", cluster, days, err);
+	int locked = rc == 0 ? tls_folder_make(folder, err) : rc;
+	if (locked < 0)
+		return locked;
+	rc = create(folder, cluster, days, err);
+	close(locked);
 	return rc;
 }
 
@@ -190,16 +199,44 @@ static int find_cluster(struct authority *authority, const char *folder, struct 
 	                      "%s/ca.pem is no authority of a cluster: it has no name URI:clog://CLUSTER", folder);
 }
 
+static int check_times(const struct authority *authority, const char *folder, struct clog_error *err)
+{
+	if (X509_cmp_current_time(X509_get0_notAfter(authority->certificate)) <= 0)
+		return clog_error_set(err, -EACCES, "%s/ca.pem has expired: what it issued would be valid nowhere",
+		                      folder);
+	if (X509_cmp_current_time(X509_get0_notBefore(authority->certificate)) > 0)
+		return clog_error_set(err, -EACCES, "%s/ca.pem is not valid yet: is the clock of this machine right?",
+		                      folder);
+	return 0;
+}
+
 static int load_authority(struct authority *authority, const char *folder, struct clog_error *err)
 {
-	int rc = tls_pem_read_certificate(folder, "ca.pem", &authority->certificate, err);
-	if (rc == 0)
-		rc = tls_pem_read_key(folder, "ca-key.pem", &authority->key, err);
+	STACK_OF(X509) *certificates;
+	int rc = tls_pem_read_certificates(folder, "ca.pem", &certificates, err);
+	if (rc != 0)
+		return rc;
+	const int count = sk_X509_num(certificates);
+	authority->certificate = sk_X509_shift(certificates);
+	sk_X509_pop_free(certificates, X509_free);
+	if (count > 1)
+		return clog_error_set(err, -EBADMSG, "%s/ca.pem has %d certificates: which one issues?", folder, count);
+	rc = tls_pem_read_key(folder, "ca-key.pem", &authority->key, err);
 	if (rc == 0 && X509_check_private_key(authority->certificate, authority->key) != 1) {
 		ERR_clear_error();
 		rc = clog_error_set(err, -EBADMSG, "%s/ca-key.pem is not the key of ca.pem", folder);
 	}
-	return rc == 0 ? find_cluster(authority, folder, err) : rc;
+	if (rc == 0)
+		rc = find_cluster(authority, folder, err);
+	return rc == 0 ? check_times(authority, folder, err) : rc;
+}
+
+/* Who is vouched for is so no longer than who vouches. */
+static bool set_times_of_leaf(X509 *certificate, const X509 *authority, unsigned days)
+{
+	const ASN1_TIME *end = X509_get0_notAfter(authority);
+	return set_times(certificate, days) && (ASN1_TIME_compare(X509_get0_notAfter(certificate), end) <= 0 ||
+	                                        X509_set1_notAfter(certificate, end) == 1);
 }
 
 static bool fill_leaf(X509 *certificate, EVP_PKEY *key, const struct authority *authority,
@@ -209,7 +246,8 @@ static bool fill_leaf(X509 *certificate, EVP_PKEY *key, const struct authority *
 	bool member = issue->kind == TLS_MEMBER;
 	snprintf(uri, sizeof uri, SCHEME "%s/%s/%s", authority->cluster, member ? "member" : "client", issue->name);
 	return X509_set_version(certificate, X509_VERSION_3) && set_serial(certificate) &&
-	       set_times(certificate, issue->days) && set_subject(certificate, issue->name) &&
+	       set_times_of_leaf(certificate, authority->certificate, issue->days) &&
+	       set_subject(certificate, issue->name) &&
 	       X509_set_issuer_name(certificate, X509_get_subject_name(authority->certificate)) &&
 	       X509_set_pubkey(certificate, key) &&
 	       add_extension(certificate, authority->certificate, NID_basic_constraints, "critical,CA:FALSE") &&
@@ -221,6 +259,12 @@ static bool fill_leaf(X509 *certificate, EVP_PKEY *key, const struct authority *
 	       X509_sign(certificate, authority->key, EVP_sha256()) > 0;
 }
 
+static bool is_address_6(const char *host)
+{
+	struct in6_addr address;
+	return inet_pton(AF_INET6, host, &address) == 1;
+}
+
 static int check_hosts(const struct tls_issue *issue, struct clog_error *err)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:*";
@@ -228,6 +272,10 @@ static int check_hosts(const struct tls_issue *issue, struct clog_error *err)
 		return clog_error_set(err, -EINVAL, "%zu hosts are more than %u", issue->host_count, TLS_HOSTS_MAX);
 	for (size_t i = 0; i < issue->host_count; i++) {
 		size_t size = strlen(issue->hosts[i]);
+		if (strpbrk(issue->hosts[i], ":[]") != NULL && !is_address_6(issue->hosts[i]))
+			return clog_error_set(err, -EINVAL,
+			                      "'%s': a host is given without a port, and an address without brackets",
+			                      issue->hosts[i]);
 		if (size == 0 || size >= HOST_SIZE || strspn(issue->hosts[i], allowed) != size)
 			return clog_error_set(err, -EINVAL, "'%s' is no host's name or address", issue->hosts[i]);
 	}
@@ -237,12 +285,16 @@ static int check_hosts(const struct tls_issue *issue, struct clog_error *err)
 static int write_leaf(const struct authority *authority, X509 *certificate, EVP_PKEY *key, const char *folder,
                       struct clog_error *err)
 {
-	int rc = tls_folder_make(folder, err);
-	if (rc == 0)
-		rc = tls_pem_write(folder, "ca.pem", authority->certificate, NULL, err);
+	int locked = tls_folder_make(folder, err);
+	if (locked < 0)
+		return locked;
+	int rc = tls_pem_write(folder, "ca.pem", authority->certificate, NULL, err);
 	if (rc == 0)
 		rc = tls_pem_write(folder, "key.pem", NULL, key, err);
-	return rc == 0 ? tls_pem_write(folder, "cert.pem", certificate, NULL, err) : rc;
+	if (rc == 0)
+		rc = tls_pem_write(folder, "cert.pem", certificate, NULL, err);
+	close(locked);
+	return rc;
 }
 
 int tls_issue(const char *folder_of_authority, const struct tls_issue *issue, const char *folder,

@@ -1,20 +1,20 @@
 #include "tls/private.h"
 
 #include "error/error.h"
+#include "tls/wire.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 
 struct tls_stream {
 	struct tls_context *context;
 	SSL *ssl;
-	BIO *in, *out; /* the SSL's */
+	struct wire wire;
 	bool ready, closed;
+	int failed; /* the error after which there is nothing more; 0: none */
 	struct tls_identity peer;
 };
 
@@ -25,19 +25,16 @@ int tls_stream_create(struct tls_stream **stream, struct tls_context *context, e
 		return -ENOMEM;
 	ERR_clear_error();
 	made->ssl = SSL_new(context->ssl);
-	made->in = BIO_new(BIO_s_mem());
-	made->out = BIO_new(BIO_s_mem());
-	if (made->ssl == NULL || made->in == NULL || made->out == NULL) {
-		BIO_free(made->in);
-		BIO_free(made->out);
+	BIO *bio = wire_bio(&made->wire);
+	if (made->ssl == NULL || bio == NULL) {
+		BIO_free(bio);
 		SSL_free(made->ssl);
 		free(made);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
 	made->context = tls_context_ref(context);
-	BIO_set_mem_eof_return(made->in, -1);
-	SSL_set_bio(made->ssl, made->in, made->out); /* they are the SSL's from here on */
+	SSL_set_bio(made->ssl, bio, bio); /* it is the SSL's from here on */
 	if (side == TLS_ACCEPT)
 		SSL_set_accept_state(made->ssl);
 	else
@@ -46,6 +43,10 @@ int tls_stream_create(struct tls_stream **stream, struct tls_context *context, e
 	if (side == TLS_CONNECT)
 		SSL_do_handshake(made->ssl);
 	ERR_clear_error();
+	if (made->wire.no_memory) {
+		tls_stream_destroy(made);
+		return -ENOMEM;
+	}
 	*stream = made;
 	return 0;
 }
@@ -55,6 +56,7 @@ void tls_stream_destroy(struct tls_stream *stream)
 	if (stream == NULL)
 		return;
 	SSL_free(stream->ssl);
+	wire_finish(&stream->wire);
 	tls_context_unref(stream->context);
 	free(stream);
 }
@@ -68,45 +70,51 @@ static bool is_first_record_plain(unsigned long code)
 	       reason == SSL_R_BAD_RECORD_TYPE || reason == SSL_R_PACKET_LENGTH_TOO_LONG;
 }
 
-/* What a call that failed means. */
-static int explain(struct tls_stream *stream, int result, struct clog_error *err)
+static const char no_name[] =
+	"its certificate does not say who it is: it has no name URI:clog://CLUSTER/member/NAME, or more than one";
+
+/* What an error that is none of waiting means. */
+static int explain_failure(struct tls_stream *stream, struct clog_error *err)
 {
-	int kind = SSL_get_error(stream->ssl, result);
 	unsigned long code = ERR_peek_error();
 	long trust = SSL_get_verify_result(stream->ssl);
-	if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
-		ERR_clear_error();
-		return -EAGAIN;
-	}
-	if (kind == SSL_ERROR_ZERO_RETURN) {
-		stream->closed = true;
-		ERR_clear_error();
-		return clog_error_set(err, -ENODATA, "the other side has ended it");
-	}
-	if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
-		ERR_clear_error();
+	if (stream->wire.no_memory || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
 		return clog_error_set(err, -ENOMEM, "no memory");
-	}
-	if (trust != X509_V_OK) {
-		ERR_clear_error();
+	if (trust == TLS_NO_IDENTITY)
+		return clog_error_set(err, -EACCES, "%s", no_name);
+	if (trust != X509_V_OK)
 		return clog_error_set(err, -EACCES, "its certificate is not trusted: %s",
 		                      X509_verify_cert_error_string(trust));
-	}
-	if (!SSL_is_init_finished(stream->ssl) && is_first_record_plain(code)) {
-		ERR_clear_error();
+	if (!SSL_is_init_finished(stream->ssl) && is_first_record_plain(code))
 		return clog_error_set(err, -EPROTO, "it does not speak TLS");
-	}
-	if (ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
-		ERR_clear_error();
+	if (ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
 		return clog_error_set(err, -EACCES, "it has no certificate");
-	}
-	if (ERR_GET_REASON(code) == SSL_R_UNSUPPORTED_PROTOCOL) {
-		ERR_clear_error();
+	if (ERR_GET_REASON(code) == SSL_R_UNSUPPORTED_PROTOCOL)
 		return clog_error_set(err, -EPROTO, "it does not speak TLS 1.3");
-	}
 	/* Reasons of 1000 and up are alerts: what the other side has to say. */
 	const char *who = ERR_GET_REASON(code) > 1000 ? "TLS, from the other side" : "TLS";
 	return clog_error_set(err, -EPROTO, "%s: %s", who, tls_reason());
+}
+
+/* What a call that gave result means: -EAGAIN for one that waits for bytes. */
+static int explain(struct tls_stream *stream, int result, struct clog_error *err)
+{
+	int rc, kind = SSL_get_error(stream->ssl, result);
+	if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
+		rc = -EAGAIN;
+	} else if (kind == SSL_ERROR_ZERO_RETURN) {
+		stream->closed = true;
+		rc = clog_error_set(err, -ENODATA, "the other side has ended it");
+	} else {
+		rc = stream->failed = explain_failure(stream, err);
+	}
+	ERR_clear_error();
+	return rc;
+}
+
+static int failed_before(const struct tls_stream *stream, struct clog_error *err)
+{
+	return clog_error_set(err, stream->failed, "the stream has failed before");
 }
 
 /* ---- Receiving ---- */
@@ -122,26 +130,21 @@ static int shake(struct tls_stream *stream, struct clog_error *err)
 		return rc == -EAGAIN ? 0 : rc;
 	}
 	X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
-	if (certificate == NULL || tls_identity_of(certificate, &stream->peer) != 0)
-		return clog_error_set(
-			err, -EACCES,
-			"its certificate does not say who it is: it has no name URI:clog://CLUSTER/member/NAME");
+	if (certificate == NULL || tls_identity_of(certificate, &stream->peer) != 0) {
+		stream->failed = -EACCES;
+		return clog_error_set(err, -EACCES, "%s", no_name);
+	}
 	stream->ready = true;
 	return 0;
 }
 
 int tls_stream_receive(struct tls_stream *stream, const void *data, size_t size, struct clog_error *err)
 {
-	const char *at = data;
-	while (size > 0) {
-		int piece = size > INT_MAX ? INT_MAX : (int)size;
-		ERR_clear_error();
-		if (BIO_write(stream->in, at, piece) != piece) {
-			ERR_clear_error();
-			return clog_error_set(err, -ENOMEM, "no memory");
-		}
-		at += piece;
-		size -= (size_t)piece;
+	if (stream->failed != 0)
+		return failed_before(stream, err);
+	if (size > 0 && wire_add(&stream->wire.in, data, size) != 0) {
+		stream->failed = -ENOMEM;
+		return clog_error_set(err, -ENOMEM, "no memory");
 	}
 	return shake(stream, err);
 }
@@ -160,6 +163,8 @@ const struct tls_identity *tls_stream_peer(const struct tls_stream *stream)
 ssize_t tls_stream_read(struct tls_stream *stream, void *data, size_t capacity, struct clog_error *err)
 {
 	size_t size = 0;
+	if (stream->failed != 0)
+		return failed_before(stream, err);
 	if (!stream->ready)
 		return 0;
 	ERR_clear_error();
@@ -181,6 +186,8 @@ int tls_stream_write(struct tls_stream *stream, const void *data, size_t size, s
 {
 	const char *at = data;
 	assert(stream->ready);
+	if (stream->failed != 0)
+		return failed_before(stream, err);
 	while (size > 0) {
 		size_t written = 0;
 		ERR_clear_error();
@@ -205,19 +212,13 @@ void tls_stream_close(struct tls_stream *stream)
 
 size_t tls_stream_pending(const struct tls_stream *stream, const void **data)
 {
-	char *bytes = NULL;
-	long size = BIO_get_mem_data(stream->out, &bytes);
-	*data = bytes;
-	return size > 0 ? (size_t)size : 0;
+	const struct wire_bytes *out = &stream->wire.out;
+	*data = out->data != NULL ? out->data + out->begin : NULL;
+	return out->end - out->begin;
 }
 
 void tls_stream_sent(struct tls_stream *stream, size_t size)
 {
-	/* The one way to take bytes off a BIO is to read them. */
-	unsigned char bytes[16384];
-	while (size > 0) {
-		int count = BIO_read(stream->out, bytes, size < sizeof bytes ? (int)size : (int)sizeof bytes);
-		assert(count > 0);
-		size -= (size_t)count;
-	}
+	assert(size <= stream->wire.out.end - stream->wire.out.begin);
+	wire_take(&stream->wire.out, size);
 }

@@ -18,6 +18,7 @@ struct clog_error;
 
 #define TLS_NAME_SIZE 64               /* bytes of a name, its NUL included */
 #define TLS_FILE_SIZE_MAX (256u << 10) /* bytes in a file of certificates or a key */
+#define TLS_IDLE_SIZE_MAX (64u << 10)  /* bytes that a stream keeps each way when nothing is pending */
 
 /* What a certificate is for. */
 enum tls_kind { TLS_MEMBER, TLS_CLIENT };
@@ -35,8 +36,10 @@ struct tls_identity {
 struct tls_context;
 
 /* Loads ca.pem, cert.pem and key.pem from a folder. Errors, each with a sentence that names the file: the file system's;
- * -EFBIG; -EBADMSG for what is not PEM, or not a certificate or key; -EACCES for a key that others can read, that is not
- * the certificate's, or a certificate that is not by that authority, not valid now, or not for clog. Blocks. */
+ * -EFBIG; -EBADMSG for what is no file, not PEM, or not certificates or a key throughout; -EACCES for a key that others
+ * can read, that is not the certificate's, or a certificate that is not by that authority, not valid now, not for clog,
+ * or of a member that may not both connect and accept. A key with a password is refused; nobody is asked for one.
+ * Blocks, but not on a file that has no end. */
 int tls_context_load(struct tls_context **context, const char *folder, struct clog_error *err);
 struct tls_context *tls_context_ref(struct tls_context *context);
 /* The last one frees. NULL is allowed. */
@@ -59,10 +62,14 @@ int tls_stream_create(struct tls_stream **stream, struct tls_context *context, e
 /* NULL is allowed. */
 void tls_stream_destroy(struct tls_stream *stream);
 
-/* Takes bytes from the wire, all of them, and goes on with the handshake. -EACCES: who is there is not trusted; -EPROTO: it
- * does not speak TLS 1.3, or not rightly; -ENOMEM. What is pending after an error tells the other side. */
+/* Takes bytes from the wire, all of them, and goes on with the handshake; once it is ready, call tls_stream_read until
+ * there is no more, since what is not read is kept. -EACCES: who is there is not trusted, or does not say who it is;
+ * -EPROTO: it does not speak TLS 1.3, or not rightly; -ENOMEM. What is pending after an error tells the other side.
+ * After an error of any call but -ENODATA the stream only fails. */
 int tls_stream_receive(struct tls_stream *stream, const void *data, size_t size, struct clog_error *err);
-/* Whether the handshake is done and the other side is somebody. */
+/* Whether the handshake is done and the other side is somebody. With TLS 1.3 the side that connects is ready before the
+ * other has judged its certificate: what it writes then may be thrown away, and that it was refused comes later, as an
+ * error of tls_stream_read. Only an answer tells it that it was let in. */
 bool tls_stream_ready(const struct tls_stream *stream);
 /* Who the other side is. Only when ready; valid as long as the stream. */
 const struct tls_identity *tls_stream_peer(const struct tls_stream *stream);
@@ -77,7 +84,8 @@ int tls_stream_write(struct tls_stream *stream, const void *data, size_t size, s
 /* Ends the stream in order: what says so is pending then. */
 void tls_stream_close(struct tls_stream *stream);
 
-/* The bytes that are to go on the wire, borrowed until the next call; and that so many of them have gone. */
+/* The bytes that are to go on the wire, borrowed until the next call; and that so many of them, and not more than are
+ * pending, have gone. */
 size_t tls_stream_pending(const struct tls_stream *stream, const void **data);
 void tls_stream_sent(struct tls_stream *stream, size_t size);
 
@@ -92,22 +100,25 @@ void tls_stream_sent(struct tls_stream *stream, size_t size);
 bool tls_name_ok(const char *name);
 
 /* Makes an authority for a cluster in a folder: ca.pem, whose name tells the cluster, and ca-key.pem. The folder is made
- * when it is not there, and readable for its owner alone. -EEXIST when there is one already, -EINVAL for what is no name,
- * or the file system's error, each with a sentence. Blocks. */
+ * when it is not there, and readable for its owner alone. -EEXIST when there is a ca.pem already (a ca-key.pem without one
+ * is what a crash has left, and is replaced), -EBUSY while another makes one there, -EINVAL for what is no name, or the
+ * file system's error, each with a sentence. Blocks. */
 int tls_authority_create(const char *folder, const char *cluster, unsigned days, struct clog_error *err);
 
 /* What a certificate is to be for. */
 struct tls_issue {
 	enum tls_kind kind;
 	const char *name;
-	const char *const *hosts; /* of a member: names and addresses by which it is reached */
+	const char *const *hosts; /* of a member: names and addresses by which it is reached, without a port */
 	size_t host_count;
 	unsigned days;
 };
 /* Issues a certificate by the authority in a folder, with a new key, into another folder, which is made when it is not
  * there: ca.pem, cert.pem and key.pem, as tls_context_load wants them. Those that are there are replaced, each at once, so
- * that who loads them finds the old, the new, or a key that does not fit. -EINVAL, -ENOENT where there is no authority,
- * -EBADMSG where it is none of a cluster's, or the file system's error. Blocks. */
+ * that who loads them finds the old, the new, or a key that does not fit. It ends with the authority's own certificate
+ * when it would be valid for longer. -EINVAL, -ENOENT where there is no authority, -EBADMSG where it is none of a
+ * cluster's, -EACCES where it has expired or its key can be read by others, -EBUSY while another issues into that folder,
+ * or the file system's error. Blocks. */
 int tls_issue(const char *authority, const struct tls_issue *issue, const char *folder, struct clog_error *err);
 
 #endif
