@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,9 +48,21 @@ int clog_refuse_option(int found, char *const argv[], struct clog_error *err)
 	return CLOG_USAGE;
 }
 
-static int print(const char *text)
+static int print(const char *text, struct clog_error *err)
 {
-	return fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? CLOG_OK : CLOG_FAILED;
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return CLOG_OK;
+	clog_error_set(err, -errno, "it cannot be printed: %s", strerror(errno));
+	return CLOG_FAILED;
+}
+
+/* Whether help is asked for anywhere among the words, up to a "--". */
+static bool wants_help(int argc, char *const argv[])
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	return false;
 }
 
 static int run(int argc, char *argv[], struct clog_error *err)
@@ -58,10 +71,10 @@ static int run(int argc, char *argv[], struct clog_error *err)
 		clog_error_set(err, -EINVAL, "a command is missing; clog --help lists all");
 		return CLOG_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0)
-		return print(help);
+	if (wants_help(argc, argv))
+		return print(help, err);
 	if (strcmp(argv[1], "--version") == 0)
-		return print("clog " CLOG_VERSION "\n");
+		return print("clog " CLOG_VERSION "\n", err);
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1, err);

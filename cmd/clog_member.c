@@ -65,18 +65,23 @@ static int path_of(char path[PATH_MAX], const char *mount, const char *member, c
 
 /* ---- List ---- */
 
-static void read_text(int folder, const char *member, const char *file, char text[TEXT_SIZE])
+/* Reads a line of a member's file; "-" is what there is to say of a member that has just been removed. */
+static int read_text(int folder, const char *member, const char *file, char text[TEXT_SIZE], struct clog_error *err)
 {
 	char path[NAME_MAX + 32];
 	snprintf(path, sizeof path, "%s/%s", member, file);
 	const int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? -1 : read(fd, text, TEXT_SIZE - 1);
+	const ssize_t size = fd < 0 ? -1 : read(fd, text, TEXT_SIZE - 1);
+	const int code = errno;
 	if (fd >= 0)
 		close(fd);
+	if (size < 0 && code != ENOENT)
+		return clog_error_set(err, -code, "%s: %s", path, strerror(code));
 	text[size > 0 ? size : 0] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	if (text[0] == '\0')
 		memcpy(text, "-", 2);
+	return 0;
 }
 
 static int is_member(const struct dirent *entry)
@@ -84,34 +89,58 @@ static int is_member(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static int list(const struct words *words, struct clog_error *err)
+static int write_member(FILE *out, int folder, const char *member, struct clog_error *err)
 {
 	static const char *const files[] = {"address", "role", "state", "match", "lag", "id"};
-	char path[PATH_MAX];
-	struct dirent **members = NULL;
-	snprintf(path, sizeof path, "%s/cluster", words->mount);
-	const int count = scandir(path, &members, is_member, alphasort);
-	if (count < 0) {
-		clog_error_set(err, -errno, "%s: %s: is the log mounted there (--mount DIR)?", path, strerror(errno));
-		return CLOG_FAILED;
+	char texts[6][TEXT_SIZE];
+	for (size_t k = 0; k < 6; k++) {
+		const int rc = read_text(folder, member, files[k], texts[k], err);
+		if (rc != 0)
+			return rc;
 	}
+	fprintf(out, "%-16s %-24s %-8s %-12s %12s %8s  %s\n", member, texts[0], texts[1], texts[2], texts[3], texts[4],
+	        texts[5]);
+	return 0;
+}
+
+static int write_members(FILE *out, const char *path, struct clog_error *err)
+{
+	struct dirent **members = NULL;
 	const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	printf("%-16s %-24s %-8s %-12s %12s %8s  %s\n", "NAME", "ADDRESS", "ROLE", "STATE", "MATCH", "LAG", "ID");
+	const int count = folder < 0 ? -1 : scandirat(folder, ".", &members, is_member, alphasort);
+	int rc = 0;
+	if (count < 0)
+		rc = clog_error_set(err, -errno, "%s: %s: is the log mounted there (--mount DIR)?", path,
+		                    strerror(errno));
+	fprintf(out, "%-16s %-24s %-8s %-12s %12s %8s  %s\n", "NAME", "ADDRESS", "ROLE", "STATE", "MATCH", "LAG", "ID");
 	for (int i = 0; i < count; i++) {
-		char texts[6][TEXT_SIZE];
-		for (size_t k = 0; k < 6; k++)
-			read_text(folder, members[i]->d_name, files[k], texts[k]);
-		printf("%-16s %-24s %-8s %-12s %12s %8s  %s\n", members[i]->d_name, texts[0], texts[1], texts[2],
-		       texts[3], texts[4], texts[5]);
+		if (rc == 0)
+			rc = write_member(out, folder, members[i]->d_name, err);
 		free(members[i]);
 	}
 	free(members);
 	if (folder >= 0)
 		close(folder);
-	if (fflush(stdout) == 0)
-		return CLOG_OK;
-	clog_error_set(err, -errno, "the list cannot be written: %s", strerror(errno));
-	return CLOG_FAILED;
+	return rc;
+}
+
+/* All of it or nothing. */
+static int list(const struct words *words, struct clog_error *err)
+{
+	char path[PATH_MAX], *text = NULL;
+	size_t size = 0;
+	if (snprintf(path, sizeof path, "%s/cluster", words->mount) >= (int)sizeof path) {
+		clog_error_set(err, -ENAMETOOLONG, "%s: the path is too long", words->mount);
+		return CLOG_FAILED;
+	}
+	FILE *out = open_memstream(&text, &size);
+	int rc = out == NULL ? clog_error_set(err, -ENOMEM, "no memory") : write_members(out, path, err);
+	if (out != NULL && fclose(out) != 0 && rc == 0)
+		rc = clog_error_set(err, -ENOMEM, "no memory");
+	if (rc == 0 && (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0))
+		rc = clog_error_set(err, -errno, "the list cannot be written: %s", strerror(errno));
+	free(text);
+	return rc == 0 ? CLOG_OK : CLOG_FAILED;
 }
 
 /* ---- Change ---- */
