@@ -207,7 +207,7 @@ static void a_byte_changed_on_the_way_gives_no_wrong_text(void **state)
 
 static void plain_text_is_no_tls(void **state)
 {
-	static const char *const texts[] = {"GET / HTTP/1.1\r\nHost: n1\r\n\r\n", "clog\1\0\0\0hello", "SSH-2.0-x\r\n"};
+	static const char texts[][32] = {"GET / HTTP/1.1\r\nHost: n1\r\n\r\n", "clog\1\0\0\0hello", "SSH-2.0-x\r\n"};
 	for (size_t side = 0; side < 2; side++)
 		for (size_t i = 0; i < 3; i++) {
 			struct tls_stream *stream;
