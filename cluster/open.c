@@ -248,8 +248,8 @@ static bool is_in(const struct machine_members *members, uint64_t id)
 	return false;
 }
 
-/* A log whose cluster this member is not in is another's, or what is left after the member was removed. One that is
- * joining may not have got as far as its own entry. */
+/* Who founded a cluster is not to be told to join another. A member that is not in its log's configuration has either not
+ * got as far as the entry that takes it in, and will be sent the rest by whoever leads; or it was removed, and will be told. */
 static int check_membership(const struct cluster *cluster, struct clog_error *err)
 {
 	const struct machine *machine = &cluster->machine;
@@ -259,11 +259,10 @@ static int check_membership(const struct cluster *cluster, struct clog_error *er
 		                      "%s: it holds a cluster that was founded here, with no other member: to join "
 		                      "another cluster the data folder must be empty",
 		                      cluster->data);
-	if (machine->members.count == 0 || cluster->seed_count > 0 || is_in(&machine->members, id) ||
-	    is_in(&machine->before, id))
-		return 0;
-	return clog_error_set(err, -EINVAL, "%s: the member \"%s\" is not in the cluster whose log is there",
-	                      cluster->data, cluster->identity.name);
+	if (machine->members.count > 0 && !is_in(&machine->members, id))
+		observe_event(OBSERVE_WARNING, "not_in_cluster", OBSERVE_TEXT("name", cluster->identity.name),
+		              OBSERVE_NUMBER("entry", machine->members.entry));
+	return 0;
 }
 
 /* What the log's entries make of the cluster, and which of them are known to be committed. */

@@ -295,6 +295,8 @@ static void dispatch(struct cluster *cluster, const struct message *message)
 		join_removed(cluster, message);
 		break;
 	case MESSAGE_ALIVE:
+		if (is_stranger(cluster, message))
+			tell_removed(cluster, message);
 		peer_find(cluster, message->from, true)->alive = message->alive;
 		break;
 	}
