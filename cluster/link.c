@@ -292,7 +292,7 @@ void link_send(struct link *link, const struct message *message)
 
 static void tick(struct link *link, uint64_t now_ms)
 {
-	if (now_ms - link->used_ms > TRANSPORT_IDLE_MS) {
+	if (now_ms - link->used_ms > (link->member == 0 ? TRANSPORT_SEED_IDLE_MS : TRANSPORT_IDLE_MS)) {
 		destroy(link);
 		return;
 	}

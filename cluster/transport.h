@@ -21,6 +21,7 @@ struct transport;
 #define TRANSPORT_BACKOFF_MIN_MS 50u   /* before a member is dialled again, a random part more or less, */
 #define TRANSPORT_BACKOFF_MAX_MS 1000u /* doubled with each failure up to this */
 #define TRANSPORT_IDLE_MS 60000u       /* a link that nothing was sent on for that long is closed */
+#define TRANSPORT_SEED_IDLE_MS 5000u   /* the same of one to an address that was asked to join at */
 #define TRANSPORT_EARLY_SIZE_MAX (64u << 10)   /* bytes that wait until a link is open */
 #define TRANSPORT_BACKLOG_SIZE_MAX (64u << 20) /* bytes that wait on an open one; past it messages are dropped */
 #define TRANSPORT_WATCH_MS 2000u               /* how often it is looked whether the certificates' files have changed */
