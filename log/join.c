@@ -39,7 +39,12 @@ CRC_WIDE static uint32_t join_wide(struct join *join)
 	return join_with(join, crc_wide_copy);
 }
 
+uint32_t join_items_plain(struct join *join)
+{
+	return join_with(join, copy_plain);
+}
+
 uint32_t join_items(struct join *join)
 {
-	return crc_wide_usable() ? join_wide(join) : join_with(join, copy_plain);
+	return crc_wide_usable() ? join_wide(join) : join_items_plain(join);
 }

@@ -17,5 +17,7 @@ struct join {
 /* Takes items from the front, and moves each field past them, as far as they are whole, right, and have room. Of the one
  * that is not, bytes may be in the room. Returns how many there were. */
 uint32_t join_items(struct join *join);
+/* The same, as it is done where the processor has no instructions for more. */
+uint32_t join_items_plain(struct join *join);
 
 #endif
