@@ -17,8 +17,8 @@
 static const uint32_t sizes[] = {0, 1, 7, 8, 63, 64, 65, 100, 127, 128, 129, 1000, 4096, 70001, 3};
 #define COUNT (sizeof sizes / sizeof sizes[0])
 
-typedef uint32_t (*join_way)(struct join *join);
-static const join_way ways[] = {join_items, join_items_plain};
+typedef uint32_t (*join_cb)(struct join *join);
+static const join_cb ways[] = {join_items, join_items_plain};
 #define WAYS (sizeof ways / sizeof ways[0])
 
 /* The items of a frame, in memory of their own, and what they are joined. */
@@ -82,7 +82,7 @@ static size_t joined_before(size_t item)
 }
 
 /* Joins what is asked for, and expects so many items, rightly. */
-static void expect(join_way way, struct join join, size_t count)
+static void expect(join_cb way, struct join join, size_t count)
 {
 	assert_int_equal(way(&join), count);
 	assert_int_equal(join.left, COUNT - count);
