@@ -176,7 +176,7 @@ static size_t pending(const struct channel *channel, const void **data)
 {
 	if (channel->stream != NULL)
 		return tls_stream_pending(channel->stream, data);
-	*data = channel->waiting + channel->begin;
+	*data = channel->waiting == NULL ? NULL : channel->waiting + channel->begin;
 	return channel->end - channel->begin;
 }
 

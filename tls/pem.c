@@ -161,7 +161,7 @@ static unsigned count_bounds(BIO *text)
 	char *data;
 	long size = BIO_get_mem_data(text, &data);
 	unsigned count = 0;
-	const char *at = data, *end = data + size;
+	const char *at = data, *end = data == NULL ? NULL : data + size;
 	while (at != NULL && end - at >= 5) {
 		count += memcmp(at, dashes, 5) == 0;
 		at = memchr(at, '\n', (size_t)(end - at));
