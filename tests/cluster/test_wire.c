@@ -74,24 +74,87 @@ static struct message example(enum message_type type)
 	return message;
 }
 
+#define SAME(field) assert_int_equal(a->field, b->field)
+
+/* Field by field: what lies between them is anything. */
+static void assert_raft_body_equal(const struct message *a, const struct message *b)
+{
+	switch (a->type) {
+	case MESSAGE_VOTE:
+		SAME(vote.last_entry), SAME(vote.last_term), SAME(vote.disrupt), SAME(vote.pre);
+		break;
+	case MESSAGE_VOTE_RESULT:
+		SAME(vote_result.granted), SAME(vote_result.pre);
+		break;
+	case MESSAGE_APPEND:
+		SAME(append.entry), SAME(append.entry_term), SAME(append.commit), SAME(append.count);
+		break;
+	case MESSAGE_APPEND_RESULT:
+		SAME(append_result.rejected), SAME(append_result.last_entry);
+		SAME(append_result.stale), SAME(append_result.full);
+		break;
+	case MESSAGE_INSTALL:
+		SAME(install.base.entry), SAME(install.base.term), SAME(install.base.next_offset);
+		SAME(install.base.stream_size), SAME(install.base.time_ns), SAME(install.base.chain);
+		SAME(install.first_offset), SAME(install.first_stream);
+		break;
+	default:
+		SAME(timeout_now.last_entry), SAME(timeout_now.last_term);
+		break;
+	}
+}
+
 static void assert_body_equal(const struct message *a, const struct message *b)
 {
-	const size_t bodies = offsetof(struct message, vote), end = offsetof(struct message, data);
-	assert_int_equal(a->type, b->type);
-	assert_int_equal(a->term, b->term);
-	assert_int_equal(a->cluster, b->cluster);
-	assert_int_equal(a->start, b->start);
-	assert_int_equal(a->number, b->number);
-	assert_memory_equal((const char *)a + bodies, (const char *)b + bodies, end - bodies);
+	SAME(type), SAME(term), SAME(cluster), SAME(start), SAME(number);
+	switch (a->type) {
+	case MESSAGE_ECHO:
+	case MESSAGE_ECHO_RESULT:
+		SAME(round);
+		break;
+	case MESSAGE_FORWARD:
+	case MESSAGE_CONTROL:
+	case MESSAGE_END:
+	case MESSAGE_JOIN:
+	case MESSAGE_CHANGE:
+		SAME(request.number), SAME(request.session), SAME(request.sequence), SAME(request.expected);
+		SAME(request.member), SAME(request.change);
+		break;
+	case MESSAGE_RESULT:
+		SAME(result.number), SAME(result.status), SAME(result.value), SAME(result.entry),
+			SAME(result.entry_term);
+		break;
+	case MESSAGE_FETCH:
+	case MESSAGE_FETCH_RESULT:
+		SAME(fetch.first_entry), SAME(fetch.last_entry), SAME(fetch.count);
+		break;
+	case MESSAGE_LEADER:
+	case MESSAGE_REMOVED:
+		SAME(configuration);
+		break;
+	case MESSAGE_ALIVE:
+		SAME(alive.match), SAME(alive.candidate);
+		break;
+	default:
+		assert_raft_body_equal(a, b);
+		break;
+	}
+}
+
+static void assert_hello_equal(const struct wire_hello *a, const struct wire_hello *b)
+{
+	SAME(version), SAME(cluster), SAME(member), SAME(wanted);
+	assert_string_equal(a->cluster_name, b->cluster_name);
+	assert_string_equal(a->name, b->name);
+	assert_string_equal(a->address, b->address);
+	assert_string_equal(a->refused, b->refused);
 }
 
 static void every_message_comes_out_as_it_went_in(void **state)
 {
 	for (int type = MESSAGE_VOTE; type <= MESSAGE_ALIVE; type++) {
-		struct message out, in;
+		struct message out = example((enum message_type)type), in;
 		unsigned char head[WIRE_HEAD_SIZE_MAX];
-		memset(&out, 0, sizeof out);
-		out = example((enum message_type)type);
 		size_t size = wire_encode_message(&out, head);
 		assert_in_range(size, PREFIX_SIZE + 1, 256);
 		assert_int_equal(wire_decode_message(head + PREFIX_SIZE, size - PREFIX_SIZE, &in), 0);
@@ -189,13 +252,13 @@ static void a_hello_and_a_welcome_come_out_as_they_went_in(void **state)
 	struct wire_hello out = hello_example(), in;
 	unsigned char head[WIRE_HEAD_SIZE_MAX];
 	assert_int_equal(through(&out, &in), 0);
-	assert_memory_equal(&out, &in, sizeof out);
+	assert_hello_equal(&out, &in);
 	out.address[0] = '\0';
 	memset(out.address, 0, sizeof out.address);
 	out.wanted = 0;
 	size_t size = wire_encode_welcome(&out, head);
 	assert_int_equal(wire_decode_welcome(head + PREFIX_SIZE, size - PREFIX_SIZE, &in), 0);
-	assert_memory_equal(&out, &in, sizeof out);
+	assert_hello_equal(&out, &in);
 	memcpy(out.refused, "no", 3);
 	size = wire_encode_welcome(&out, head);
 	assert_int_equal(wire_decode_welcome(head + PREFIX_SIZE, size - PREFIX_SIZE, &in), 0);
