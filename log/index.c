@@ -92,30 +92,44 @@ static uint32_t find_item(const unsigned char *bytes, uint32_t damaged, uint32_t
 	return 0;
 }
 
+/* Adds the records of a frame from one on that nothing is found of but the bytes that they have together. All of them
+ * are one record's: the first that does not say itself that it has so many, for who asks for a record's size is told
+ * where both agree. */
+static void add_rest(struct log_index *index, const unsigned char *bytes, uint32_t at, uint32_t count, uint32_t size)
+{
+	bool given = false;
+	for (uint32_t i = 0; i < count; i++) {
+		add_record(index, index->end + at + i, index->stream_size);
+		if (!given && (i + 1 == count || take_u32(bytes + at + i) != size)) {
+			index->stream_size += size;
+			given = true;
+		}
+	}
+}
+
 int index_add_damaged(struct log_index *index, const struct frame_header *header, const unsigned char *bytes)
 {
-	uint32_t count = records_of(header), at = frame_items(header), stream = 0;
+	uint32_t count = records_of(header), at = frame_items(header);
+	uint32_t end = index->stream_size + (count > 0 ? header->data_size : 0);
 	int rc = index_reserve(index, 1, count);
 	if (rc != 0)
 		return rc;
 	index->frames[index->frame_count++] = index->end;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t next = 0, size;
-		add_record(index, index->end + at, index->stream_size + stream);
 		if (frame_check_item(bytes + at, header->shown.size - at, frame_item_offset(header, i), &size) == 0)
 			next = at + ITEM_HEADER_SIZE + size;
 		else if (i + 1 < count)
 			next = find_item(bytes, at, header->shown.size, frame_item_offset(header, i + 1));
-		if (next == 0 || next - at - ITEM_HEADER_SIZE > header->data_size - stream) {
-			/* The rest of the frame is this one's, and those after it have nothing. */
-			for (uint32_t left = 1; i + left < count; left++)
-				add_record(index, index->end + at + left, index->stream_size + header->data_size);
+		if (next == 0 || next - at - ITEM_HEADER_SIZE > end - index->stream_size) {
+			add_rest(index, bytes, at, count - i, end - index->stream_size);
 			break;
 		}
-		stream += next - at - ITEM_HEADER_SIZE;
+		add_record(index, index->end + at, index->stream_size);
+		index->stream_size += next - at - ITEM_HEADER_SIZE;
 		at = next;
 	}
-	index->stream_size += count > 0 ? header->data_size : 0;
+	index->stream_size = end;
 	index->end += header->shown.size;
 	return 0;
 }

@@ -70,16 +70,21 @@ static void fill(uint32_t segments)
 	script_append_one(log_under_test, &model, &dice, 100);
 }
 
-/* Reads a record from begin to end, and returns the read's status. */
-static int read_record(uint64_t offset)
+/* Reads from begin to end, and returns the read's status. */
+static int read_at(enum log_read_kind kind, uint64_t offset)
 {
-	reading.kind = LOG_READ_RECORD;
+	reading.kind = kind;
 	reading.offset = offset;
 	int rc = log_read_begin(log_under_test, &reading);
 	if (rc != 0)
 		return rc;
 	log_read_run(&reading, true);
 	return log_read_end(log_under_test, &reading);
+}
+
+static int read_record(uint64_t offset)
+{
+	return read_at(LOG_READ_RECORD, offset);
 }
 
 static int read_stream(uint64_t position, uint32_t size)
@@ -158,6 +163,26 @@ static void a_record_in_anothers_place_is_not_taken_for_it(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(read_record(i), -EBADMSG);
 	assert_int_equal(read_stream(0, 128), -EBADMSG);
+}
+
+/* Two records are damaged, one of them in its size, which is now just what nothing else is left for. */
+static void a_damaged_size_that_could_be_right_is_not_told(void **state)
+{
+	const uint32_t sizes[] = {5, 1, 16}, wrong = 17;
+	append_sizes(sizes, 3);
+	append_sizes(sizes, 3);
+	script_mark(log_under_test);
+	size_t next = damage_find(disk, FIRST_STORE, model.stream + 6, 16, 0), size = next - 8 - 1 - 8;
+	memory_disk_poke(disk, FIRST_STORE, size, &wrong, sizeof wrong);
+	damage_flip(disk, FIRST_STORE, next + 3);
+	reopen();
+	for (uint64_t offset = 0; offset < 6; offset++) {
+		bool damaged = offset == 1 || offset == 2;
+		assert_int_equal(read_record(offset), damaged ? -EBADMSG : 0);
+		assert_int_equal(read_at(LOG_READ_STAT, offset), damaged ? -EBADMSG : 0);
+	}
+	expect_stream(0, 1000, 5);
+	expect_stream(22, 1000, 22);
 }
 
 /* One byte of a header of 88 changed, its checksum made right again: what is served must be right all the same. Term,
@@ -319,6 +344,7 @@ int main(void)
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(a_frame_whose_padding_is_not_zero_is_damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_record_in_anothers_place_is_not_taken_for_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_damaged_size_that_could_be_right_is_not_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_header_that_lies_is_found_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_index_is_made_again_from_the_store, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_index_that_lies_is_found_out, set_up, tear_down),
