@@ -1,6 +1,6 @@
 """Fault tests: members with disks and networks of their own, clients, trouble, and the checker.
 
-    run.py BUILD [--seconds N] [--seed S] [--members N] [--faults KIND,...] [--keep FOLDER]
+    run.py BUILD [--seconds N] [--seed S] [--members N] [--writers N] [--faults KIND,...] [--keep FOLDER]
 
 brings up a cluster, lets clients use it through all mounts, makes trouble for so many seconds as the seed says, puts
 everything right, waits until appends succeed at each member again, stops all, and gives the history and the members'
@@ -98,6 +98,8 @@ class Harness:
         until(lambda: self.voters() == self.options.members, 120, "all members vote")
         for machine in self.machines:
             self.add_clients(machine)
+        for i in range(self.options.writers):
+            self.add_clients(self.machines[i % len(self.machines)], ("append",))
         if self.options.trim:
             self.add_clients(self.machines[0], ("trim",))
         until(lambda: len(self.acknowledged_since(since)) == len(self.machines), HEAL_S, "appends succeed")
@@ -226,6 +228,7 @@ def main():
     drawn = os.environ.get("CLOG_SEED", random.SystemRandom().getrandbits(31))
     parser.add_argument("--seed", type=int, default=int(drawn))
     parser.add_argument("--members", type=int, default=3)
+    parser.add_argument("--writers", type=int, default=0, help="more of them, in turn at the members' mounts")
     parser.add_argument("--faults", default="")
     parser.add_argument("--trim", action="store_true")
     parser.add_argument("--keep", type=os.path.abspath)
