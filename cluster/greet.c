@@ -200,7 +200,7 @@ void guests_accept(uv_stream_t *listener, int status)
 		return;
 	struct guest *guest = calloc(1, sizeof *guest);
 	int rc = guest == NULL ? -ENOMEM
-	                       : channel_accept(&guest->channel, &transport->channels, listener, transport->tls,
+	                       : channel_accept(&guest->channel, transport->channels, listener, transport->tls,
 	                                        &channel_ops, guest);
 	/* One that is not taken must be, or the loop listens no more. */
 	transport->accept_again = rc == -ENOMEM;

@@ -167,7 +167,7 @@ static void dial_next(struct link *link)
 		fail(link, "it is on another machine, and there are no certificates here (--tls)");
 		return;
 	}
-	int rc = channel_connect(&link->channel, &transport->channels, address, transport->tls, &channel_ops, link);
+	int rc = channel_connect(&link->channel, transport->channels, address, transport->tls, &channel_ops, link);
 	if (rc != 0) {
 		link->channel = NULL;
 		fail(link, strerror(-rc));

@@ -193,7 +193,7 @@ static bool add_literal(struct lookup *lookup, const char *host, uint16_t port)
 
 static int start(struct resolver *resolver, const char *address, bool service, resolve_cb cb, void *arg)
 {
-	char host[RESOLVE_HOST_SIZE] = "", port_text[RESOLVE_PORT_SIZE] = "";
+	char host[CHANNEL_HOST_SIZE] = "", port_text[CHANNEL_PORT_SIZE] = "";
 	if (resolver->count == RESOLVE_LOOKUPS_MAX)
 		return -EAGAIN;
 	struct lookup *lookup = calloc(1, sizeof *lookup);
@@ -203,7 +203,7 @@ static int start(struct resolver *resolver, const char *address, bool service, r
 	lookup->cb = cb;
 	lookup->arg = arg;
 	lookup->deadline_ms = now_ms() + resolver->timeout_ms;
-	int rc = resolve_split(address, host, port_text, NULL);
+	int rc = channel_split(address, host, port_text, NULL);
 	uint16_t port = (uint16_t)strtoul(port_text, NULL, 10);
 	bool literal = rc == 0 && add_literal(lookup, host, port);
 	if (rc == 0 && !literal) {

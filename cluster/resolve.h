@@ -23,9 +23,6 @@ struct uv_loop_s;
 /* A lookup is over by then, answered or not. */
 #define RESOLVE_TIMEOUT_MS 5000u
 
-#define RESOLVE_HOST_SIZE 256
-#define RESOLVE_PORT_SIZE 6
-
 /* Each a sockaddr_in or sockaddr_in6 with its port, the best first: no address is there twice. */
 struct resolved {
 	struct sockaddr_storage addresses[RESOLVE_ADDRESSES_MAX];
@@ -58,7 +55,7 @@ void resolver_destroy(struct resolver *resolver);
 /* The addresses of "HOST:PORT", IPv6 and IPv4 in the order of RFC 6724: those that this machine can reach first. Of
  * "1.2.3.4:PORT" and "[::1]:PORT" the address itself, and nobody is asked.
  *
- * 0: cb is called once, later, from the loop. Else it never is: -EINVAL (resolve_split has the sentence), -EAGAIN when
+ * 0: cb is called once, later, from the loop. Else it never is: -EINVAL (channel_split has the sentence), -EAGAIN when
  * RESOLVE_LOOKUPS_MAX are under way, -ENOMEM, -EMFILE and the like. */
 int resolve_address(struct resolver *resolver, const char *address, resolve_cb cb, void *arg);
 
@@ -72,12 +69,5 @@ int resolve_service(struct resolver *resolver, const char *name_and_port, resolv
 
 /* No callback with that arg will be called any more. */
 void resolve_cancel(struct resolver *resolver, void *arg);
-
-/* Splits HOST:PORT and [IPV6]:PORT; host is without brackets. The port is a number up to 65535; 0 is let through, for
- * those who listen. What is written like an address is one; anything else is a name of letters, digits, '-' and '_' in
- * labels of 1 to 63 bytes with dots between (and at the end), 253 bytes in all. -EINVAL with a sentence that has the
- * address and what is wrong with it; host and port are then undefined. */
-int resolve_split(const char *address, char host[RESOLVE_HOST_SIZE], char port[RESOLVE_PORT_SIZE],
-                  struct clog_error *err);
 
 #endif

@@ -144,7 +144,7 @@ static size_t choose(const struct lookup *lookup, const struct ares_srv_reply *r
 	     reply = reply->next) {
 		/* The root as host says that the service is not to be had. */
 		size_t size = strlen(reply->host);
-		if (size == 0 || strcmp(reply->host, ".") == 0 || size >= RESOLVE_HOST_SIZE)
+		if (size == 0 || strcmp(reply->host, ".") == 0 || size >= CHANNEL_HOST_SIZE)
 			continue;
 		records[count++] = (struct resolve_record){
 			.host = reply->host, .priority = reply->priority, .weight = reply->weight, .port = reply->port};
@@ -195,8 +195,8 @@ void resolve_query_start(struct lookup *lookup, const char *host, uint16_t port,
 {
 	lookup->is_service = for_service && host[0] == '_';
 	lookup->records.lookup = lookup->plain.lookup = lookup;
-	memcpy(lookup->records.host, host, RESOLVE_HOST_SIZE);
-	memcpy(lookup->plain.host, host, RESOLVE_HOST_SIZE);
+	memcpy(lookup->records.host, host, CHANNEL_HOST_SIZE);
+	memcpy(lookup->plain.host, host, CHANNEL_HOST_SIZE);
 	lookup->plain.port = port;
 	if (for_service) {
 		lookup->pending++;

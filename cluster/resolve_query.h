@@ -2,6 +2,7 @@
 #ifndef CLOG_CLUSTER_RESOLVE_QUERY_H
 #define CLOG_CLUSTER_RESOLVE_QUERY_H
 
+#include "channel/channel.h"
 #include "cluster/resolve.h"
 #include "error/error.h"
 
@@ -19,7 +20,7 @@ struct query {
 	struct lookup *lookup;
 	unsigned rank; /* among the hosts of a service */
 	uint16_t port; /* what the addresses get */
-	char host[RESOLVE_HOST_SIZE];
+	char host[CHANNEL_HOST_SIZE];
 };
 
 struct found {

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,25 +202,7 @@ void transport_destroy(struct transport *transport)
 	close_handle(transport, (uv_handle_t *)&transport->listener);
 	close_handle(transport, (uv_handle_t *)&transport->timer);
 	transport->open_handles++;
-	channels_finish(&transport->channels, on_channels_closed, transport);
-}
-
-/* Looks the address up; the first that it has is taken. */
-static int look_up(const char *listen, struct sockaddr_storage *address, struct clog_error *err)
-{
-	char host[256], port[6];
-	struct addrinfo *found = NULL;
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-	int rc = resolve_split(listen, host, port, err);
-	if (rc != 0)
-		return rc;
-	rc = getaddrinfo(host[0] == '\0' ? NULL : host, port, &hints, &found);
-	if (rc != 0)
-		return clog_error_set(err, -EINVAL, "%s: no address to listen at: %s", listen, gai_strerror(rc));
-	memset(address, 0, sizeof *address);
-	memcpy(address, found->ai_addr, found->ai_addrlen);
-	freeaddrinfo(found);
-	return 0;
+	channels_destroy(transport->channels, on_channels_closed, transport);
 }
 
 static bool is_any(const struct sockaddr *address)
@@ -236,7 +217,7 @@ static int bind_listener(struct transport *transport, const struct transport_opt
 {
 	struct sockaddr_storage address;
 	int size = sizeof address;
-	int rc = look_up(options->listen, &address, err);
+	int rc = channel_look_up(options->listen, &address, err);
 	if (rc != 0)
 		return rc;
 	if (transport->tls == NULL && !channel_is_loopback((struct sockaddr *)&address))
@@ -261,8 +242,8 @@ static int bind_listener(struct transport *transport, const struct transport_opt
 		channel_address_text((struct sockaddr *)&address, transport->address);
 		return 0;
 	}
-	char host[256], port[6];
-	rc = resolve_split(options->address, host, port, err);
+	char host[CHANNEL_HOST_SIZE], port[CHANNEL_PORT_SIZE];
+	rc = channel_split(options->address, host, port, err);
 	if (rc == 0)
 		snprintf(transport->address, sizeof transport->address, "%s", options->address);
 	return rc;
@@ -294,7 +275,7 @@ int transport_create(struct transport **made, struct uv_loop_s *loop, const stru
 	if (rc == 0)
 		rc = resolver_create(&transport->resolver, loop, options->servers, err);
 	if (rc == 0)
-		rc = channels_init(&transport->channels, loop, err);
+		rc = channels_create(&transport->channels, loop, TRANSPORT_SILENCE_MS, err);
 	if (rc != 0) {
 		resolver_destroy(transport->resolver);
 		finish_closing(transport);

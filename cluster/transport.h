@@ -18,6 +18,7 @@ struct transport;
 #define TRANSPORT_STRANGERS_MAX 16u    /* of these from one address that have not said who they are; past it refused */
 #define TRANSPORT_GREET_MS 5000u       /* until which a connection has to say who it is */
 #define TRANSPORT_CONNECT_MS 1000u     /* until which an address has to answer */
+#define TRANSPORT_SILENCE_MS 3000u     /* without an acknowledgement of sent bytes the other side is gone */
 #define TRANSPORT_BACKOFF_MIN_MS 50u   /* before a member is dialled again, a random part more or less, */
 #define TRANSPORT_BACKOFF_MAX_MS 1000u /* doubled with each failure up to this */
 #define TRANSPORT_IDLE_MS 60000u       /* a link that nothing was sent on for that long is closed */

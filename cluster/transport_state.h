@@ -2,11 +2,13 @@
 #ifndef CLOG_CLUSTER_TRANSPORT_STATE_H
 #define CLOG_CLUSTER_TRANSPORT_STATE_H
 
-#include "cluster/channel.h"
+#include "channel/channel.h"
 #include "cluster/resolve.h"
 #include "cluster/transport.h"
 #include "error/error.h"
 #include "tls/tls.h"
+
+#include <uv.h>
 
 #define NOTICES_MAX 64u        /* sentences that are remembered */
 #define NOTICE_AGAIN_MS 60000u /* after which one is told again */
@@ -55,7 +57,7 @@ struct transport {
 	uv_loop_t *loop;
 	const struct transport_ops *ops;
 	void *arg;
-	struct channels channels;
+	struct channels *channels;
 	struct resolver *resolver;
 	struct tls_context *tls; /* NULL: none */
 	char *tls_folder;

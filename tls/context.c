@@ -108,6 +108,17 @@ static int judge(int right, X509_STORE_CTX *check)
 	return 0;
 }
 
+/* Of the protocols that the other side offers, where it offers any, HTTP/2 is the one that is spoken here. */
+static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size,
+                           const unsigned char *offered, unsigned offered_size, void *arg)
+{
+	static const unsigned char known[] = {2, 'h', '2'};
+	return SSL_select_next_proto((unsigned char **)chosen, chosen_size, known, sizeof known, offered,
+	                             offered_size) == OPENSSL_NPN_NEGOTIATED
+	               ? SSL_TLSEXT_ERR_OK
+	               : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 static void set_up(SSL_CTX *ssl)
 {
 	SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION);
@@ -118,6 +129,7 @@ static void set_up(SSL_CTX *ssl)
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, judge);
+	SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
 	/* The fast one first. */
 	SSL_CTX_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
 }

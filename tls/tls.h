@@ -3,7 +3,7 @@
  *
  * Who somebody is, is in the certificate's subject alternative name, URI:clog://CLUSTER/member/NAME or .../client/NAME;
  * both sides show theirs, and each checks the other's against the authority. There is no resumption, no early data, and
- * nothing older than TLS 1.3.
+ * nothing older than TLS 1.3. Who connects may offer protocols (ALPN); then h2 must be among them.
  *
  * A context may be used on any thread, a stream on one at a time. Errors are negative errno with a sentence. */
 #ifndef CLOG_TLS_TLS_H

@@ -1,128 +1,17 @@
-#include "cluster/channel.h"
+#include "channel/private.h"
 
 #include "error/error.h"
 #include "tls/tls.h"
 
-#include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
-#define PLAIN_SIZE (64u << 10) /* bytes that are decrypted at once */
-#define KEEPALIVE_S 15u        /* of silence, after which the other side is asked for */
-
-enum state {
-	STATE_CONNECTING,
-	STATE_SHAKING, /* TLS's handshake; a plain one that was accepted waits here to be told so */
-	STATE_OPEN,
-	STATE_FAILED, /* closed is to be called */
-	STATE_OVER,   /* and was */
-	STATE_DESTROYED,
-};
-
-struct channel {
-	struct channels *channels;
-	struct channel *next, *previous;
-	uv_tcp_t tcp;
-	uv_connect_t connect;
-	uv_write_t write;
-	struct tls_context *tls;
-	struct tls_stream *stream; /* NULL: plain */
-	const struct channel_ops *ops;
-	void *arg;
-	enum state state;
-	int status; /* of FAILED */
-	char sentence[CLOG_ERROR_TEXT_SIZE];
-	/* Plain bytes that wait: those from begin to end. Under TLS they wait in the stream. */
-	unsigned char *waiting;
-	size_t begin, end, capacity;
-	/* What the kernel had no room for, at uv_write. */
-	unsigned char *chunk;
-	size_t chunk_size;
-	bool writing;
-	bool busy; /* and the owner was told */
-};
-
-static void flush(struct channel *channel);
-
-/* ---- What channels share ---- */
-
-static void on_prepare(uv_prepare_t *prepare)
-{
-	struct channels *channels = prepare->data;
-	/* A channel that is destroyed meanwhile stays in the list until the loop closes it. */
-	for (struct channel *channel = channels->first; channel != NULL; channel = channel->next)
-		flush(channel);
-}
-
-int channels_init(struct channels *channels, uv_loop_t *loop, struct clog_error *err)
-{
-	*channels = (struct channels){.loop = loop};
-	channels->input = malloc(CHANNEL_INPUT_SIZE + PLAIN_SIZE);
-	if (channels->input == NULL)
-		return clog_error_set(err, -ENOMEM, "no memory");
-	uv_prepare_init(loop, &channels->prepare);
-	channels->prepare.data = channels;
-	uv_prepare_start(&channels->prepare, on_prepare);
-	uv_unref((uv_handle_t *)&channels->prepare);
-	return 0;
-}
-
-static void end(struct channels *channels)
-{
-	if (!channels->finished || !channels->prepare_closed || channels->first != NULL)
-		return;
-	free(channels->input);
-	channels->input = NULL;
-	channels->closed(channels->arg);
-}
-
-static void on_prepare_closed(uv_handle_t *handle)
-{
-	struct channels *channels = handle->data;
-	channels->prepare_closed = true;
-	end(channels);
-}
-
-void channels_finish(struct channels *channels, void (*closed)(void *arg), void *arg)
-{
-	channels->finished = true;
-	channels->closed = closed;
-	channels->arg = arg;
-	uv_close((uv_handle_t *)&channels->prepare, on_prepare_closed);
-}
-
-/* ---- Addresses ---- */
-
-void channel_address_text(const struct sockaddr *address, char text[CHANNEL_ADDRESS_SIZE])
-{
-	char host[INET6_ADDRSTRLEN] = "?";
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-		inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-		snprintf(text, CHANNEL_ADDRESS_SIZE, "%s:%u", host, ntohs(in->sin_port));
-	} else if (address->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)address;
-		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-		snprintf(text, CHANNEL_ADDRESS_SIZE, "[%s]:%u", host, ntohs(in->sin6_port));
-	} else {
-		snprintf(text, CHANNEL_ADDRESS_SIZE, "?");
-	}
-}
-
-bool channel_is_loopback(const struct sockaddr *address)
-{
-	if (address->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	if (address->sa_family != AF_INET6)
-		return false;
-	const struct in6_addr *in = &((const struct sockaddr_in6 *)address)->sin6_addr;
-	return IN6_IS_ADDR_LOOPBACK(in) || (IN6_IS_ADDR_V4MAPPED(in) && in->s6_addr[12] == IN_LOOPBACKNET);
-}
+#define KEEPALIVE_S 15u /* of silence, after which the other side is asked for */
 
 void channel_address(const struct channel *channel, char text[CHANNEL_ADDRESS_SIZE])
 {
@@ -144,6 +33,7 @@ static void fail(struct channel *channel, int status, const char *sentence)
 	channel->status = status;
 	snprintf(channel->sentence, sizeof channel->sentence, "%s", sentence);
 	uv_read_stop((uv_stream_t *)&channel->tcp);
+	channel_touch(channel);
 }
 
 static void tell_failure(struct channel *channel)
@@ -157,17 +47,12 @@ static void tell_failure(struct channel *channel)
 static void on_closed(uv_handle_t *handle)
 {
 	struct channel *channel = handle->data;
-	if (channel->previous != NULL)
-		channel->previous->next = channel->next;
-	else
-		channel->channels->first = channel->next;
-	if (channel->next != NULL)
-		channel->next->previous = channel->previous;
 	struct channels *channels = channel->channels;
 	free(channel->waiting);
 	free(channel->chunk);
 	free(channel);
-	end(channels);
+	channels->open_channels--;
+	channels_end(channels);
 }
 
 /* ---- Writing ---- */
@@ -200,7 +85,7 @@ static void on_written(uv_write_t *write, int status)
 		return;
 	if (status < 0)
 		fail(channel, status, uv_strerror(status));
-	flush(channel);
+	channel_flush(channel);
 }
 
 /* Gives the kernel a piece that it takes when it can. */
@@ -252,7 +137,7 @@ static void tell_open(struct channel *channel)
 	channel->ops->opened(channel->arg);
 }
 
-static void flush(struct channel *channel)
+void channel_flush(struct channel *channel)
 {
 	if (channel->state == STATE_CONNECTING || channel->state >= STATE_OVER)
 		return;
@@ -301,6 +186,13 @@ void channel_write(struct channel *channel, const void *data, size_t size)
 	                                 : keep(channel, data, size);
 	if (rc < 0)
 		fail(channel, rc, rc == -ENOMEM ? "no memory" : err.text);
+	channel_touch(channel);
+}
+
+void channel_soon(struct channel *channel)
+{
+	channel->soon = true;
+	channel_touch(channel);
 }
 
 size_t channel_backlog(const struct channel *channel)
@@ -319,6 +211,7 @@ bool channel_busy(struct channel *channel)
 void channel_tell_drained(struct channel *channel)
 {
 	channel->busy = true;
+	channel_touch(channel);
 }
 
 const struct tls_identity *channel_identity(const struct channel *channel)
@@ -379,14 +272,14 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 		fail(channel, -ECONNRESET, "the other side closed it");
 	else if (size < 0)
 		fail(channel, (int)size, uv_strerror((int)size));
-	flush(channel);
+	channel_flush(channel);
 }
 
 /* ---- Beginning ---- */
 
 static void set_options(struct channel *channel)
 {
-	int fd, silence_ms = CHANNEL_SILENCE_MS, unsent = CHANNEL_UNSENT_SIZE;
+	int fd, silence_ms = (int)channel->channels->silence_ms, unsent = CHANNEL_UNSENT_SIZE;
 	if (uv_fileno((uv_handle_t *)&channel->tcp, &fd) != 0)
 		return;
 	/* Without these it only is slower to find out. */
@@ -400,6 +293,7 @@ static int begin(struct channel *channel)
 {
 	set_options(channel);
 	channel->state = STATE_SHAKING;
+	channel_touch(channel);
 	return uv_read_start((uv_stream_t *)&channel->tcp, on_alloc, on_read);
 }
 
@@ -415,7 +309,7 @@ static void on_connected(uv_connect_t *connect, int status)
 		tell_failure(channel);
 		return;
 	}
-	flush(channel);
+	channel_flush(channel);
 }
 
 static int create(struct channel **made, struct channels *channels, int family, struct tls_context *tls,
@@ -438,10 +332,7 @@ static int create(struct channel **made, struct channels *channels, int family, 
 	channel->tcp.data = channel;
 	channel->ops = ops;
 	channel->arg = arg;
-	channel->next = channels->first;
-	if (channel->next != NULL)
-		channel->next->previous = channel;
-	channels->first = channel;
+	channels->open_channels++;
 	*made = channel;
 	return 0;
 }
@@ -482,6 +373,7 @@ void channel_destroy(struct channel *channel)
 	if (channel->state == STATE_OPEN && !channel->writing)
 		give(channel);
 	channel->state = STATE_DESTROYED;
+	channel_untouch(channel);
 	tls_stream_destroy(channel->stream);
 	tls_context_unref(channel->tls);
 	channel->stream = NULL;

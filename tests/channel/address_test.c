@@ -1,5 +1,5 @@
 /* Addresses as they are written. */
-#include "cluster/resolve.h"
+#include "channel/channel.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -18,9 +18,9 @@
 
 static void assert_split(const char *address, const char *host, const char *port)
 {
-	char found_host[RESOLVE_HOST_SIZE], found_port[RESOLVE_PORT_SIZE];
+	char found_host[CHANNEL_HOST_SIZE], found_port[CHANNEL_PORT_SIZE];
 	struct clog_error err = {0};
-	int rc = resolve_split(address, found_host, found_port, &err);
+	int rc = channel_split(address, found_host, found_port, &err);
 	assert_string_equal(err.text, "");
 	assert_int_equal(rc, 0);
 	assert_string_equal(found_host, host);
@@ -29,13 +29,13 @@ static void assert_split(const char *address, const char *host, const char *port
 
 static void assert_refused(const char *address, const char *fault)
 {
-	char host[RESOLVE_HOST_SIZE], port[RESOLVE_PORT_SIZE], sentence[CLOG_ERROR_TEXT_SIZE];
+	char host[CHANNEL_HOST_SIZE], port[CHANNEL_PORT_SIZE], sentence[CLOG_ERROR_TEXT_SIZE];
 	struct clog_error err = {0};
-	assert_int_equal(resolve_split(address, host, port, &err), -EINVAL);
+	assert_int_equal(channel_split(address, host, port, &err), -EINVAL);
 	assert_int_equal(err.code, -EINVAL);
 	snprintf(sentence, sizeof sentence, "%s: %s", address, fault);
 	assert_string_equal(err.text, sentence);
-	assert_int_equal(resolve_split(address, host, port, NULL), -EINVAL);
+	assert_int_equal(channel_split(address, host, port, NULL), -EINVAL);
 }
 
 static void names_and_addresses_are_split_from_their_ports(void **state)
@@ -107,15 +107,15 @@ static void a_host_is_a_name_or_an_address(void **state)
 
 static void a_long_address_is_cut_in_the_sentence(void **state)
 {
-	char address[5000], host[RESOLVE_HOST_SIZE], port[RESOLVE_PORT_SIZE];
+	char address[5000], host[CHANNEL_HOST_SIZE], port[CHANNEL_PORT_SIZE];
 	struct clog_error err = {0};
 	memset(address, 'a', sizeof address);
 	memcpy(address + sizeof address - 3, ":1", 3);
-	assert_int_equal(resolve_split(address, host, port, &err), -EINVAL);
+	assert_int_equal(channel_split(address, host, port, &err), -EINVAL);
 	assert_string_equal(strchr(err.text, '.'), "...: the name is longer than 253 bytes");
 	memset(address, '1', sizeof address - 1);
 	address[1] = ':';
-	assert_int_equal(resolve_split(address, host, port, &err), -EINVAL);
+	assert_int_equal(channel_split(address, host, port, &err), -EINVAL);
 	assert_string_equal(strchr(err.text, '.'), "...: the port is above 65535");
 }
 
@@ -124,11 +124,11 @@ static void whatever_is_written_is_taken_or_refused_with_a_sentence(void **state
 {
 	const char bytes[] = "[]:%.1a";
 	for (unsigned number = 0; number < 8 * 8 * 8 * 8 * 8; number++) {
-		char address[6] = "", host[RESOLVE_HOST_SIZE], port[RESOLVE_PORT_SIZE];
+		char address[6] = "", host[CHANNEL_HOST_SIZE], port[CHANNEL_PORT_SIZE];
 		struct clog_error err = {0};
 		for (unsigned i = 0, rest = number; i < 5; i++, rest /= 8)
 			address[i] = bytes[rest % 8];
-		int rc = resolve_split(address, host, port, &err);
+		int rc = channel_split(address, host, port, &err);
 		assert_true(rc == -EINVAL ? err.text[0] != '\0' : rc == 0 && host[0] != '\0' && port[0] != '\0');
 	}
 }

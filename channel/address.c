@@ -1,10 +1,12 @@
-#include "cluster/resolve.h"
+#include "channel/channel.h"
 
 #include "error/error.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -67,7 +69,7 @@ static const char *port_fault(const char *port)
 		return "it has no port";
 	if (!only(port, DIGITS))
 		return "the port is not a number";
-	if (strlen(port) >= RESOLVE_PORT_SIZE || strtoul(port, NULL, 10) > UINT16_MAX)
+	if (strlen(port) >= CHANNEL_PORT_SIZE || strtoul(port, NULL, 10) > UINT16_MAX)
 		return "the port is above 65535";
 	return NULL;
 }
@@ -93,10 +95,10 @@ static const char *find_parts(const char *address, const char **host, size_t *ho
 	*host_size = (size_t)(end - *host);
 	if (*host_size == 0)
 		return "it has no host";
-	return *host_size < RESOLVE_HOST_SIZE ? NULL : "the name is longer than 253 bytes";
+	return *host_size < CHANNEL_HOST_SIZE ? NULL : "the name is longer than 253 bytes";
 }
 
-int resolve_split(const char *address, char host[RESOLVE_HOST_SIZE], char port[RESOLVE_PORT_SIZE],
+int channel_split(const char *address, char host[CHANNEL_HOST_SIZE], char port[CHANNEL_PORT_SIZE],
                   struct clog_error *err)
 {
 	const char *host_text, *port_text;
@@ -114,4 +116,47 @@ int resolve_split(const char *address, char host[RESOLVE_HOST_SIZE], char port[R
 		return 0;
 	bool long_one = strlen(address) > SHOWN_SIZE;
 	return clog_error_set(err, -EINVAL, "%.*s%s: %s", SHOWN_SIZE, address, long_one ? "..." : "", fault);
+}
+
+int channel_look_up(const char *listen, struct sockaddr_storage *address, struct clog_error *err)
+{
+	char host[CHANNEL_HOST_SIZE], port[CHANNEL_PORT_SIZE];
+	struct addrinfo *found = NULL;
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	int rc = channel_split(listen, host, port, err);
+	if (rc != 0)
+		return rc;
+	rc = getaddrinfo(host[0] == '\0' ? NULL : host, port, &hints, &found);
+	if (rc != 0)
+		return clog_error_set(err, -EINVAL, "%s: no address to listen at: %s", listen, gai_strerror(rc));
+	memset(address, 0, sizeof *address);
+	memcpy(address, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	return 0;
+}
+
+void channel_address_text(const struct sockaddr *address, char text[CHANNEL_ADDRESS_SIZE])
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+		snprintf(text, CHANNEL_ADDRESS_SIZE, "%s:%u", host, ntohs(in->sin_port));
+	} else if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)address;
+		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
+		snprintf(text, CHANNEL_ADDRESS_SIZE, "[%s]:%u", host, ntohs(in->sin6_port));
+	} else {
+		snprintf(text, CHANNEL_ADDRESS_SIZE, "?");
+	}
+}
+
+bool channel_is_loopback(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (address->sa_family != AF_INET6)
+		return false;
+	const struct in6_addr *in = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	return IN6_IS_ADDR_LOOPBACK(in) || (IN6_IS_ADDR_V4MAPPED(in) && in->s6_addr[12] == IN_LOOPBACKNET);
 }
