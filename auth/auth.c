@@ -7,5 +7,7 @@ int auth_authorize(const struct auth_policy *policy, const struct auth_principal
 {
 	(void)action;
 	(void)log;
+	if (principal->kind != AUTH_USER)
+		return 0;
 	return principal->uid == 0 || principal->uid == policy->owner ? 0 : -EACCES;
 }

@@ -4,9 +4,18 @@
 
 #include <sys/types.h>
 
+/* How it is known who asks. */
+enum auth_kind {
+	AUTH_USER,        /* a local process, by its uid, as the kernel tells it */
+	AUTH_CERTIFICATE, /* who shows a certificate of the cluster's authority, by the name in it */
+	AUTH_LOOPBACK,    /* a connection from this machine, where no certificates are asked for: nobody knows */
+};
+
 /* Who asks. */
 struct auth_principal {
-	uid_t uid; /* of the local process, as the kernel tells it */
+	enum auth_kind kind;
+	uid_t uid;        /* of a USER */
+	const char *name; /* of the others, borrowed */
 };
 
 enum auth_action {
@@ -16,7 +25,8 @@ enum auth_action {
 	AUTH_ADMIN,   /* trim, set the retention, change the members */
 };
 
-/* The rules. Without an access list, the owner and root may do everything and nobody else anything. */
+/* The rules. Without an access list, the owner and root may do everything and no other user anything; whoever
+ * shows a certificate, or comes by a door that asks for none, may do everything. */
 struct auth_policy {
 	uid_t owner;
 };

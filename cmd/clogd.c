@@ -10,6 +10,7 @@
 #include "error/error.h"
 #include "fs/fs.h"
 #include "observe/observe.h"
+#include "rpc/rpc.h"
 #include "tls/tls.h"
 
 #include <assert.h>
@@ -27,7 +28,7 @@ enum { EXIT_OPTIONS = 2 }; /* besides EXIT_SUCCESS and EXIT_FAILURE */
 
 enum phase {
 	PHASE_RUNNING,
-	PHASE_UNMOUNTING, /* until the requests under way are answered and the mount is gone */
+	PHASE_UNMOUNTING, /* until the requests under way are answered, and the mount and gRPC are gone */
 	PHASE_DRAINING,   /* until the appends under way are answered and the log is at rest */
 	PHASE_CLOSED,     /* the loop runs out of handles */
 };
@@ -46,12 +47,14 @@ struct clogd {
 	struct tls_context *tls; /* NULL: none */
 	struct cluster *cluster;
 	struct fs *fs;
+	struct rpc *rpc;
 	enum phase phase;
 	/* The facts. */
 	bool started;      /* cluster_start returned 0 */
 	bool up;           /* all that was asked for runs; without that there is one sentence, and no event */
 	const char *cause; /* why to stop; NULL: it shall not */
 	bool unmounted;    /* nothing is mounted, or no more */
+	bool rpc_ended;    /* nothing is served over gRPC, or no more */
 	bool drained;      /* the cluster has stopped, or was never started */
 	int status;        /* to exit with */
 };
@@ -109,6 +112,13 @@ static void take_unmounted(void *arg)
 	uv_async_send(&clogd->wake);
 }
 
+static void take_end_of_rpc(void *arg)
+{
+	struct clogd *const clogd = arg;
+	clogd->rpc_ended = true;
+	uv_async_send(&clogd->wake);
+}
+
 static void take_drained(void *arg)
 {
 	struct clogd *const clogd = arg;
@@ -126,6 +136,11 @@ static void begin_unmounting(struct clogd *clogd)
 	else
 		clogd->unmounted = true;
 	clogd->fs = NULL;
+	if (clogd->rpc != NULL)
+		rpc_stop(clogd->rpc, take_end_of_rpc, clogd);
+	else
+		clogd->rpc_ended = true;
+	clogd->rpc = NULL;
 }
 
 static void begin_draining(struct clogd *clogd)
@@ -154,7 +169,7 @@ static void advance(uv_async_t *wake)
 	struct clogd *const clogd = wake->data;
 	if (clogd->phase == PHASE_RUNNING && clogd->cause != NULL)
 		begin_unmounting(clogd);
-	if (clogd->phase == PHASE_UNMOUNTING && clogd->unmounted)
+	if (clogd->phase == PHASE_UNMOUNTING && clogd->unmounted && clogd->rpc_ended)
 		begin_draining(clogd);
 	if (clogd->phase == PHASE_DRAINING && clogd->drained)
 		close_all(clogd);
@@ -267,7 +282,6 @@ static int mount_log(struct clogd *clogd, struct clog_error *err)
 	clogd->config = options_render(&clogd->options);
 	if (clogd->config == NULL)
 		return clog_error_set(err, -ENOMEM, "out of memory");
-	clogd->auth.owner = geteuid();
 	const struct fs_options options = {
 		.folder = clogd->options.mount,
 		.config = clogd->config,
@@ -277,6 +291,21 @@ static int mount_log(struct clogd *clogd, struct clog_error *err)
 	};
 	return fs_mount(&clogd->fs, &clogd->loop, cluster_service(clogd->cluster), &options, take_end_of_mount, clogd,
 	                err);
+}
+
+static int serve_rpc(struct clogd *clogd, struct clog_error *err)
+{
+	const struct rpc_options options = {
+		.listen = clogd->options.grpc,
+		.service = cluster_service(clogd->cluster),
+		.auth = &clogd->auth,
+		.tls = clogd->tls,
+	};
+	const int status = rpc_start(&clogd->rpc, &clogd->loop, &options, err);
+	if (status == 0)
+		observe_event(OBSERVE_INFO, "serving", OBSERVE_TEXT("grpc", rpc_address(clogd->rpc)),
+		              OBSERVE_TEXT("tls", clogd->tls != NULL ? "yes" : "no"));
+	return status;
 }
 
 static int start(struct clogd *clogd, struct clog_error *err)
@@ -294,9 +323,12 @@ static int start(struct clogd *clogd, struct clog_error *err)
 		return status;
 	clogd->started = true;
 	clogd->options.name = cluster_name(clogd->cluster);
+	clogd->auth.owner = geteuid();
 	status = connect_member(clogd, err);
 	if (status == 0 && clogd->options.mount != NULL)
 		status = mount_log(clogd, err);
+	if (status == 0 && clogd->options.grpc != NULL)
+		status = serve_rpc(clogd, err);
 	if (status < 0)
 		return status;
 	clogd->up = true;

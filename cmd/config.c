@@ -24,9 +24,16 @@ static const cyaml_strval_t switches[] = {
 #define SWITCH(key, member)                                                                                            \
 	CYAML_FIELD_ENUM(key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config, member, switches, 4)
 static const cyaml_schema_field_t fields[] = {
-	TEXT("data", data), TEXT("mount", mount),         TEXT("name", name),
-	TEXT("peer", peer), TEXT("advertise", advertise), TEXT("join", join),
-	TEXT("tls", tls),   SWITCH("guard", guard),       SWITCH("allow-other", allow_other),
+	TEXT("data", data),
+	TEXT("mount", mount),
+	TEXT("name", name),
+	TEXT("peer", peer),
+	TEXT("advertise", advertise),
+	TEXT("join", join),
+	TEXT("tls", tls),
+	TEXT("grpc", grpc),
+	SWITCH("guard", guard),
+	SWITCH("allow-other", allow_other),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, fields)};

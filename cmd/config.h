@@ -22,6 +22,7 @@ struct config {
 	char advertise[CONFIG_ADDRESS_SIZE];
 	char join[CONFIG_PATH_SIZE];
 	char tls[CONFIG_PATH_SIZE];
+	char grpc[CONFIG_ADDRESS_SIZE];
 	enum config_switch guard;
 	enum config_switch allow_other;
 };

@@ -22,6 +22,7 @@ const char options_help[] =
 	"         dns:NAME:PORT    all that the name stands for. Without it a new member is a cluster of its own\n"
 	"  --tls DIR               the folder of ca.pem, cert.pem and key.pem, by which members know\n"
 	"                          each other; without it they must all be on this machine\n"
+	"  --grpc HOST:PORT        where programs reach the log over gRPC; without --tls on this machine only\n"
 	"  --guard yes|no          make the folder under the mount immutable, so that nothing is written there\n"
 	"                          while it is not mounted; default: yes\n"
 	"  --allow-other[=yes|no]  let other users into the mount; default: no\n"
@@ -30,11 +31,12 @@ const char options_help[] =
 	"  --version               print the version\n"
 	"\n"
 	"Each option but the last two may be a variable of the environment too: CLOG_DATA, CLOG_MOUNT, CLOG_NAME,\n"
-	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GUARD, CLOG_ALLOW_OTHER, CLOG_CONFIG.\n"
+	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GRPC, CLOG_GUARD, CLOG_ALLOW_OTHER,\n"
+	"CLOG_CONFIG.\n"
 	"The command line comes before the environment, that before the file.\n"
 	"SIGTERM and SIGINT end it cleanly. Exit status: 0 ended cleanly, 1 failed, 2 wrong options.\n";
 
-enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, GUARD, ALLOW_OTHER, CONFIG, KEY_COUNT };
+enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, GRPC, GUARD, ALLOW_OTHER, CONFIG, KEY_COUNT };
 enum { HELP = KEY_COUNT, VERSION };
 
 /* What getopt_long gives for an option is past all characters, so that it can be told from a short option. */
@@ -48,6 +50,7 @@ static const struct option long_options[] = {
 	{"advertise", required_argument, NULL, LONG + ADVERTISE},
 	{"join", required_argument, NULL, LONG + JOIN},
 	{"tls", required_argument, NULL, LONG + TLS},
+	{"grpc", required_argument, NULL, LONG + GRPC},
 	{"guard", required_argument, NULL, LONG + GUARD},
 	{"allow-other", optional_argument, NULL, LONG + ALLOW_OTHER},
 	{"config", required_argument, NULL, LONG + CONFIG},
@@ -60,7 +63,7 @@ static const char *const variables[KEY_COUNT] = {
 	[DATA] = "CLOG_DATA",     [MOUNT] = "CLOG_MOUNT",         [NAME] = "CLOG_NAME",
 	[PEER] = "CLOG_PEER",     [ADVERTISE] = "CLOG_ADVERTISE", [JOIN] = "CLOG_JOIN",
 	[TLS] = "CLOG_TLS",       [GUARD] = "CLOG_GUARD",         [ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
-	[CONFIG] = "CLOG_CONFIG",
+	[CONFIG] = "CLOG_CONFIG", [GRPC] = "CLOG_GRPC",
 };
 
 /* The texts that one source gives; NULL where it gives none. */
@@ -135,7 +138,7 @@ static int check(enum key key, const char *text, const char *label, struct clog_
 			"%s: '%s' is no name for a member: at most %d of A-Z, a-z, 0-9, '.', '_' and '-', "
 			"not beginning with a dot",
 			label, text, CONFIG_NAME_SIZE - 1);
-	if ((key == PEER || key == ADVERTISE) && !is_address(text, strlen(text)))
+	if ((key == PEER || key == ADVERTISE || key == GRPC) && !is_address(text, strlen(text)))
 		return clog_error_set(err, -EINVAL, "%s: '%s' is no HOST:PORT", label, text);
 	if (key == JOIN)
 		return check_join(text, label, err);
@@ -207,9 +210,10 @@ static int take_file(struct source *source, struct config *config, const char *p
 	source->texts[ADVERTISE] = config->advertise[0] != '\0' ? config->advertise : NULL;
 	source->texts[JOIN] = config->join[0] != '\0' ? config->join : NULL;
 	source->texts[TLS] = config->tls[0] != '\0' ? config->tls : NULL;
+	source->texts[GRPC] = config->grpc[0] != '\0' ? config->grpc : NULL;
 	source->texts[GUARD] = switch_words[config->guard];
 	source->texts[ALLOW_OTHER] = switch_words[config->allow_other];
-	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN};
+	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN, GRPC};
 	for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++) {
 		char label[CLOG_ERROR_TEXT_SIZE];
 		if (source->texts[checked[i]] == NULL)
@@ -254,6 +258,7 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
 	options->advertise = texts[ADVERTISE];
 	options->join = texts[JOIN];
 	options->tls = texts[TLS];
+	options->grpc = texts[GRPC];
 	options->guard = switch_of(texts[GUARD]) == CONFIG_YES;
 	options->allow_other = switch_of(texts[ALLOW_OTHER]) == CONFIG_YES;
 	if (options->data == NULL)
@@ -319,6 +324,8 @@ char *options_render(const struct options *options)
 		write_text(stream, "join", options->join);
 	if (options->tls != NULL)
 		write_text(stream, "tls", options->tls);
+	if (options->grpc != NULL)
+		write_text(stream, "grpc", options->grpc);
 	fprintf(stream, "guard: %s\n", options->guard ? "yes" : "no");
 	fprintf(stream, "allow-other: %s\n", options->allow_other ? "yes" : "no");
 	const bool failed = ferror(stream);

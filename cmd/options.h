@@ -22,6 +22,7 @@ struct options {
 	const char *advertise; /* NULL: not told */
 	const char *join;      /* addresses with commas between them; NULL: none */
 	const char *tls;       /* a folder; NULL: none */
+	const char *grpc;      /* NULL: none */
 	const char *config;    /* the file's path; NULL: none */
 	bool guard;
 	bool allow_other;

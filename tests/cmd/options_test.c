@@ -108,7 +108,7 @@ static void help_names_every_option_and_variable(void **state)
 		"--data",           "--mount",        "--name",    "--guard",     "--allow-other", "--config",
 		"--help",           "--version",      "CLOG_DATA", "CLOG_MOUNT",  "CLOG_NAME",     "CLOG_GUARD",
 		"CLOG_ALLOW_OTHER", "CLOG_CONFIG",    "--peer",    "--advertise", "--join",        "--tls",
-		"CLOG_PEER",        "CLOG_ADVERTISE", "CLOG_JOIN", "CLOG_TLS"};
+		"CLOG_PEER",        "CLOG_ADVERTISE", "CLOG_JOIN", "CLOG_TLS",    "--grpc",        "CLOG_GRPC"};
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		assert_non_null(strstr(options_help, words[i]));
 }
@@ -180,14 +180,16 @@ static void a_member_among_others_is_told_of_them(void **state)
 {
 	(void)state;
 	accept(WORDS("--data=/x", "--peer", "[::]:7400", "--advertise=n1:7400", "--tls=/t",
-	             "--join=n2:1,[::1]:65535,dns:clog.example:7400"),
+	             "--join=n2:1,[::1]:65535,dns:clog.example:7400", "--grpc=[::1]:8400"),
 	       WORDS());
 	assert_string_equal(options.peer, "[::]:7400");
 	assert_string_equal(options.advertise, "n1:7400");
 	assert_string_equal(options.join, "n2:1,[::1]:65535,dns:clog.example:7400");
 	assert_string_equal(options.tls, "/t");
-	accept(WORDS("--data=/x"),
-	       WORDS("CLOG_PEER", "n1:1", "CLOG_JOIN", "n2:2", "CLOG_TLS", "/t", "CLOG_ADVERTISE", "a:3"));
+	assert_string_equal(options.grpc, "[::1]:8400");
+	accept(WORDS("--data=/x"), WORDS("CLOG_PEER", "n1:1", "CLOG_JOIN", "n2:2", "CLOG_TLS", "/t", "CLOG_ADVERTISE",
+	                                 "a:3", "CLOG_GRPC", "n1:4"));
+	assert_string_equal(options.grpc, "n1:4");
 	assert_string_equal(options.peer, "n1:1");
 	assert_string_equal(options.join, "n2:2");
 	accept(WORDS("--data=/x"), WORDS());
@@ -195,6 +197,7 @@ static void a_member_among_others_is_told_of_them(void **state)
 	assert_null(options.advertise);
 	assert_null(options.join);
 	assert_null(options.tls);
+	assert_null(options.grpc);
 }
 
 static void addresses_that_are_none_are_refused(void **state)
@@ -206,6 +209,8 @@ static void addresses_that_are_none_are_refused(void **state)
 		char sentence[256];
 		snprintf(sentence, sizeof sentence, "--peer: '%s' is no HOST:PORT", wrong[i]);
 		refuse(WORDS("--data=/x", "--peer", wrong[i]), WORDS(), sentence);
+		snprintf(sentence, sizeof sentence, "--grpc: '%s' is no HOST:PORT", wrong[i]);
+		refuse(WORDS("--data=/x", "--grpc", wrong[i]), WORDS(), sentence);
 		snprintf(sentence, sizeof sentence, "CLOG_ADVERTISE: '%s' is no HOST:PORT", wrong[i]);
 		refuse(WORDS("--data=/x", "--peer=n:1"), WORDS("CLOG_ADVERTISE", wrong[i]), sentence);
 		snprintf(sentence, sizeof sentence, "--join: '%s' is no HOST:PORT, and no dns:NAME:PORT", wrong[i]);
@@ -384,6 +389,7 @@ static void what_is_rendered_reads_back_the_same(void **state)
 		                              .advertise = i % 8 == 0 ? "n1:7400" : NULL,
 		                              .join = i % 8 == 0 ? "dns:a:1,b:2" : NULL,
 		                              .tls = i % 5 == 0 ? paths[i] : NULL,
+		                              .grpc = i % 3 == 0 ? "n1:8400" : NULL,
 		                              .guard = i % 2 == 0,
 		                              .allow_other = i % 3 == 0};
 		char *const text = options_render(&first);
@@ -400,6 +406,7 @@ static void what_is_rendered_reads_back_the_same(void **state)
 		assert_same(options.advertise, first.advertise);
 		assert_same(options.join, first.join);
 		assert_same(options.tls, first.tls);
+		assert_same(options.grpc, first.grpc);
 		assert_int_equal(options.guard, first.guard);
 		assert_int_equal(options.allow_other, first.allow_other);
 	}

@@ -1,0 +1,26 @@
+/* arena: the memory that messages of protobuf are unpacked into, no more than so much of it. What is in it is given up at
+ * once, before the next message. */
+#ifndef CLOG_RPC_ARENA_H
+#define CLOG_RPC_ARENA_H
+
+#include <stddef.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+/* A message of the largest size, and what protobuf-c needs around its fields. One that is made of a great many unknown
+ * fields does not fit. */
+#define ARENA_SIZE ((1u << 20) + (64u << 10))
+
+struct arena {
+	unsigned char *data;
+	size_t used;
+	ProtobufCAllocator allocator;
+};
+
+/* -ENOMEM. */
+int arena_init(struct arena *arena);
+void arena_finish(struct arena *arena);
+/* Unpacks a message; NULL when it is malformed or does not fit. Valid until the next call. */
+void *arena_unpack(struct arena *arena, const ProtobufCMessageDescriptor *type, const void *data, size_t size);
+
+#endif

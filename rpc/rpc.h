@@ -1,0 +1,33 @@
+/* rpc: the log over gRPC (docs/grpc.md): log.v1.Log and grpc.health.v1.Health on HTTP/2, under TLS, or, within one machine,
+ * plain. Everything happens on the loop's thread. */
+#ifndef CLOG_RPC_RPC_H
+#define CLOG_RPC_RPC_H
+
+struct auth_policy;
+struct clog_error;
+struct rpc;
+struct service;
+struct tls_context;
+struct uv_loop_s;
+
+/* What the door is opened with. */
+struct rpc_options {
+	const char *listen;             /* HOST:PORT; port 0: any that is free */
+	const char *address;            /* HOST:PORT that clients are told; NULL: where it listens */
+	struct service *service;        /* outlives the door */
+	const struct auth_policy *auth; /* outlives the door */
+	struct tls_context *tls; /* NULL: none, and then it listens on this machine alone. A reference is taken */
+};
+
+/* Listens. -EADDRINUSE and the like, -EINVAL for an address that is none, -EACCES without certificates where others could
+ * reach it; each with a sentence. Blocks: the name is looked up. */
+int rpc_start(struct rpc **rpc, struct uv_loop_s *loop, const struct rpc_options *options, struct clog_error *err);
+/* The address that clients are told. Borrowed. */
+const char *rpc_address(const struct rpc *rpc);
+/* Takes another context, for connections to come. Only where there was one. */
+void rpc_use_tls(struct rpc *rpc, struct tls_context *tls);
+/* Listens no more, tells all clients to go elsewhere, lets calls under way come to their end, for a while, and frees the
+ * door; done(arg) then. The service must be running until then. */
+void rpc_stop(struct rpc *rpc, void (*done)(void *arg), void *arg);
+
+#endif
