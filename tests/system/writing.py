@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 from cluster import ClusterTest
 from member import read
@@ -15,6 +16,7 @@ class Writer:
         self.path = member.path("append")
         self.tag = tag
         self.written = []
+        self.longest_s = 0.0  # that a write took
         self.error = None
         self.stopping = False
         self.thread = threading.Thread(target=self.write_all, daemon=True)
@@ -25,8 +27,10 @@ class Writer:
             file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
             while not self.stopping:
                 record = b"%s %d\n" % (self.tag, len(self.written))
+                begin = time.monotonic()
                 if os.write(file, record) != len(record):
                     raise OSError("a record was cut")
+                self.longest_s = max(self.longest_s, time.monotonic() - begin)
                 self.written.append(record)
             os.close(file)
         except OSError as error:
@@ -56,6 +60,8 @@ class WritingTest(ClusterTest):
         """Ends the writers. All that they wrote is in the log of every member, once, each one's in its order."""
         expected = {writer.tag: b"".join(writer.stop()) for writer in writers}
         self.assertEqual([writer.error for writer in writers], [None] * len(writers))
+        print(f"{self.id()}: {sum(len(writer.written) for writer in writers)} writes, the longest took "
+              f"{max(writer.longest_s for writer in writers):.3f} s", flush=True)
         self.wait_for_equal_logs()
         for member in self.members:
             found = {tag: [] for tag in expected}
