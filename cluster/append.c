@@ -175,7 +175,7 @@ static bool has_room(struct cluster *cluster, uint32_t size)
 	if (log_room(cluster->log, size) != -ENOSPC)
 		return !members_full(cluster);
 	/* There may be room again by the next time; or another voter has some, and may lead. */
-	log_chore_retry(cluster->log);
+	chore_retry(cluster);
 	if (!cluster_alone(cluster))
 		members_hand_over(cluster);
 	return false;

@@ -135,18 +135,11 @@ static void start_write(struct cluster *cluster, bool idle)
  * first. */
 static void start_jobs(struct cluster *cluster, bool idle)
 {
-	struct log_job *job;
 	if (cluster->held.message.type != 0)
 		return;
 	if (!cluster->write_out)
 		start_write(cluster, idle);
-	if (!cluster->chore_out && !cluster->stopping && cluster->failure == 0) {
-		mend_start(cluster);
-		if (!cluster->chore_out && log_chore_begin(cluster->log, &job) == 0 && job != NULL) {
-			cluster->chore_out = true;
-			cluster->host->run_chore(cluster->host, job);
-		}
-	}
+	chore_start(cluster);
 }
 
 static void tell_ready(struct cluster *cluster)
@@ -377,36 +370,15 @@ static void write_done(struct cluster *cluster, struct log_job *job)
 		cluster->idle_at = now_ms + CLUSTER_IDLE_MS;
 }
 
-static void chore_done(struct cluster *cluster, struct log_job *job)
-{
-	struct clog_error err;
-	bool mend = mend_done(cluster, job);
-	cluster->chore_out = false;
-	int rc = log_job_end(cluster->log, job, &err);
-	if (rc != 0)
-		observe_event(OBSERVE_WARNING, mend ? "mend_failed" : "log_chore_failed",
-		              OBSERVE_TEXT("error", err.text));
-	if (cluster->failure != 0)
-		return;
-	if (mend && rc == 0)
-		observe_event(OBSERVE_INFO, "log_mended", OBSERVE_NUMBER("durable", log_durable(cluster->log)));
-	const struct log_damage *damage;
-	if (cluster->machine_broken && cluster->mend.suspect == 0 && log_damage(cluster->log, &damage) == 0) {
-		struct log_tail tail;
-		log_tail(cluster->log, &tail);
-		if (cluster_check(cluster, entries_fill_states(cluster, &err), err.text) == 0)
-			cluster_check(cluster, entries_load_machine(cluster, tail.entry, &err), err.text);
-	}
-	if (cluster->failure == 0)
-		tell_trimmed(cluster);
-}
-
 void cluster_job_done(struct cluster *cluster, struct log_job *job)
 {
-	if (log_job_writes(job))
+	if (log_job_writes(job)) {
 		write_done(cluster, job);
-	else
+	} else {
 		chore_done(cluster, job);
+		if (cluster->failure == 0)
+			tell_trimmed(cluster);
+	}
 	receive_held(cluster);
 	cluster_advance(cluster);
 	tell_ready(cluster);

@@ -26,6 +26,8 @@ struct cluster;
 #define CLUSTER_QUEUE_COUNT_MAX (64u << 10) /* appends not yet answered; past it -EAGAIN */
 #define CLUSTER_RESERVE_SIZE (64u << 20)    /* bytes of the disk that appends leave free: past it -ENOSPC */
 #define CLUSTER_IDLE_MS 50                  /* after that long without appends the durable mark is written */
+#define CLUSTER_CHORE_AGAIN_MS 250          /* a segment could not be prepared: after that long it is tried again */
+#define CLUSTER_CHORE_TELL_MS 60000         /* and after that long it is told of again */
 #define CLUSTER_DEADLINE_MS 10000           /* default; an append that is not committed by then is answered */
 #define CLUSTER_VOTERS_MAX 7                /* members that vote */
 #define CLUSTER_VOTERS 5                    /* default; standbys are made voters up to that many */

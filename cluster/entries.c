@@ -321,7 +321,7 @@ int entries_propose(struct cluster *cluster, enum log_type type, const void *dat
 		return rc;
 	/* What the disk has no room for is refused before it becomes an entry. */
 	if (log_room(cluster->log, log_frame_size(frame)) == -ENOSPC) {
-		log_chore_retry(cluster->log);
+		chore_retry(cluster);
 		log_frame_unref(frame);
 		return -ENOSPC;
 	}

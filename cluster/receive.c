@@ -87,7 +87,7 @@ static size_t fitting(struct cluster *cluster, const struct frames *frames)
 	/* There may be room by the time the next one comes; a heartbeat has none, and only looks. */
 	cluster->full = i < frames->count || log_room(cluster->log, PROBE_SIZE) == -ENOSPC;
 	if (cluster->full)
-		log_chore_retry(cluster->log);
+		chore_retry(cluster);
 	return i;
 }
 

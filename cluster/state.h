@@ -122,6 +122,12 @@ struct session {
 	uint64_t next_ordinal;  /* of the next batch */
 };
 
+struct chores {
+	uint64_t again_at; /* one that failed is not tried again before */
+	uint64_t tell_at;  /* what is in told is not told again before */
+	char told[CLOG_ERROR_TEXT_SIZE];
+};
+
 struct mend {
 	uint64_t first_entry, last_entry; /* that are being fetched; 0: none are */
 	uint64_t next_entry;              /* that comes next */
@@ -198,6 +204,7 @@ struct cluster {
 	struct record_read *free_reads;
 	unsigned reads_out; /* with the host */
 	bool write_out, chore_out;
+	struct chores chores;
 	uint64_t woken_at; /* what the host was last asked for, 0 for nothing */
 	uint64_t idle_at;  /* when the durable mark is due, 0 when it is not */
 	uint64_t check_at; /* when the next look is due, 0 when it is not */
@@ -230,6 +237,14 @@ bool cluster_alone(const struct cluster *cluster);
 bool cluster_detached(const struct cluster *cluster);
 /* It is to stop, and all is answered: it takes nothing more in, or there would always be more to write. */
 bool cluster_drains(const struct cluster *cluster);
+
+/* ---- chore.c ---- */
+
+/* Begins the next chore, if there is one and none is under way. */
+void chore_start(struct cluster *cluster);
+void chore_done(struct cluster *cluster, struct log_job *job);
+/* There may be room on the disk again: what failed for want of it is tried again, but not all the time. */
+void chore_retry(struct cluster *cluster);
 
 /* ---- entries.c ---- */
 

@@ -5,10 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "observe/observe.h"
 #include "tests/cluster/several.h"
 
 static struct several several;
@@ -130,6 +132,30 @@ static void a_member_alone_without_room_refuses_appends_and_commands(void **stat
 	several_append(&several, 0, "there is room");
 }
 
+static void a_disk_that_stays_full_is_told_of_once_in_a_while(void **state)
+{
+	char *said = NULL;
+	size_t size, told = 0;
+	found(1);
+	set_room(0, 10 << 20);
+	FILE *stream = open_memstream(&said, &size);
+	assert_non_null(stream);
+	observe_output(stream, OBSERVE_INFO);
+	assert_int_equal(fill_up(0), -ENOSPC);
+	for (unsigned i = 0; i < 200; i++) {
+		struct sent sent = {0};
+		member_send_one(several_member(&several, 0), &sent, data, BRIM_SIZE);
+		assert_int_equal(several_answer(&several, &sent), -ENOSPC);
+		several_pass(&several, CLUSTER_CHORE_TELL_MS / 200);
+	}
+	fclose(stream);
+	member_hush();
+	for (const char *at = said; (at = strstr(at, "event=log_chore_failed")) != NULL; at++)
+		told++;
+	assert_in_range(told, 1, 3);
+	free(said);
+}
+
 static void a_leader_without_room_hands_over_to_one_that_has_some(void **state)
 {
 	found(3);
@@ -168,6 +194,7 @@ int main(void)
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(a_member_alone_without_room_refuses_appends_and_commands, set_up,
 	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_disk_that_stays_full_is_told_of_once_in_a_while, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_leader_without_room_hands_over_to_one_that_has_some, set_up,
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(a_new_leader_without_room_for_a_barrier_leads_when_there_is_some,
