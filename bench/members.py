@@ -99,15 +99,6 @@ def cpu_s(members):
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def written(members):
-    """The bytes that they had written to the disk."""
-    total = 0
-    for member in members:
-        with open(f"/proc/{member.process.pid}/io", encoding="ascii") as lines:
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
-    return total
-
-
 def anonymous_mb(member):
     """The memory that is a member's own, in MB."""
     with open(f"/proc/{member.process.pid}/smaps_rollup", encoding="ascii") as lines:

@@ -86,7 +86,7 @@ def nats(folder):
 def compare(table, seconds, turns):
     """Each beside clog."""
     table.title(f"three members, {RECORD_SIZE} B, beside others", "who", "writers", "records/s", "p50 / p99 ms",
-                "clog in the same turns", "clog's ratio", "server CPU s per million", "device bytes per payload byte")
+                "clog in the same turns", "clog's ratio", "server CPU s per million", "clog's")
     for name, start, port in (("Redis, always + WAIT 1", redis, REDIS_PORT), ("NATS, no sync", nats, NATS_PORT)):
         kind = start.__name__
         if shutil.which(kind + "-server") is None:
@@ -99,5 +99,4 @@ def compare(table, seconds, turns):
                     other.turn(kind, port, RECORD_SIZE, writers, seconds=seconds)
                     log.turn(members[0].path("log/append"), RECORD_SIZE, writers, seconds=seconds)
                 table.row(name, writers, f"{other.rate():,.0f}", other.times(), f"{log.rate():,.0f}",
-                          f"{log.rate() / other.rate():.2f}", f"{other.cpu_s / other.count * 1e6:.1f}",
-                          f"{other.bytes / other.count / RECORD_SIZE:.1f}")
+                          f"{log.rate() / other.rate():.2f}", other.cost(), log.cost())
