@@ -55,14 +55,17 @@ def redis(folder):
         if number > 0:
             commands[-1] += ["--replicaof", "127.0.0.1", str(REDIS_PORT)]
     with servers(commands) as peers:
-        until(lambda: answers("redis", REDIS_PORT), 30, "Redis answers with a replica's word")
+        until(lambda: answers("redis", REDIS_PORT, 100, 1, 0.01), 30, "Redis answers with a replica's word")
         yield peers
 
 
-def answers(kind, port):
-    """Whether records are taken."""
-    return subprocess.run([program("peer"), kind, str(port), "100", "1", "0.01"], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL, check=False).returncode == 0
+def answers(*arguments):
+    """Whether a short use of bench_peer succeeds. A server that is not ready may say nothing at all."""
+    try:
+        return subprocess.run([program("peer"), *map(str, arguments)], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False, timeout=3).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 @contextlib.contextmanager
@@ -77,9 +80,8 @@ def nats(folder):
                                    routes=routes))
         commands.append(["nats-server", "-c", data + "/config"])
     with servers(commands) as peers:
-        until(lambda: subprocess.run([program("peer"), "nats-stream", str(NATS_PORT)], stderr=subprocess.DEVNULL,
-                                     check=False).returncode == 0, 30, "NATS makes a stream")
-        until(lambda: answers("nats", NATS_PORT), 30, "NATS takes records")
+        until(lambda: answers("nats-stream", NATS_PORT), 60, "NATS makes a stream")
+        until(lambda: answers("nats", NATS_PORT, 100, 1, 0.01), 30, "NATS takes records")
         yield peers
 
 
