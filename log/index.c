@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "log/bytes.h"
+#include "log/salvage.h"
 
 struct log_index *index_create(uint32_t position)
 {
@@ -77,59 +78,39 @@ int index_add(struct log_index *index, const struct frame_header *header, const 
 	return 0;
 }
 
-/* Finds where the item after a damaged one begins: where its size says, or, when that is what was damaged, at the first
- * place where an item of that offset stands. 0 when there is none. */
-static uint32_t find_item(const unsigned char *bytes, uint32_t damaged, uint32_t end, uint64_t offset)
+/* Whether an item is whole where it was found. */
+static bool is_whole(const struct frame_header *header, const unsigned char *bytes, const uint32_t *places, uint32_t i)
 {
-	uint32_t size = take_u32(bytes + damaged), item_size;
-	uint32_t next = damaged + ITEM_HEADER_SIZE + size;
-	if (size <= LOG_RECORD_SIZE_MAX && next < end &&
-	    frame_check_item(bytes + next, end - next, offset, &item_size) == 0)
-		return next;
-	for (next = damaged + ITEM_HEADER_SIZE; next + ITEM_HEADER_SIZE <= end; next++)
-		if (frame_check_item(bytes + next, end - next, offset, &item_size) == 0)
-			return next;
-	return 0;
-}
-
-/* Adds the records of a frame from one on that nothing is found of but the bytes that they have together. All of them
- * are one record's: the first that does not say itself that it has so many, for who asks for a record's size is told
- * where both agree. */
-static void add_rest(struct log_index *index, const unsigned char *bytes, uint32_t at, uint32_t count, uint32_t size)
-{
-	bool given = false;
-	for (uint32_t i = 0; i < count; i++) {
-		add_record(index, index->end + at + i, index->stream_size);
-		if (!given && (i + 1 == count || take_u32(bytes + at + i) != size)) {
-			index->stream_size += size;
-			given = true;
-		}
-	}
+	uint32_t size;
+	if (places[i] == 0 || places[i + 1] == 0)
+		return false;
+	int rc = frame_check_item(bytes + places[i], places[i + 1] - places[i], frame_item_offset(header, i), &size);
+	return rc == 0 && size + ITEM_HEADER_SIZE == places[i + 1] - places[i];
 }
 
 int index_add_damaged(struct log_index *index, const struct frame_header *header, const unsigned char *bytes)
 {
-	uint32_t count = records_of(header), at = frame_items(header);
-	uint32_t end = index->stream_size + (count > 0 ? header->data_size : 0);
-	int rc = index_reserve(index, 1, count);
-	if (rc != 0)
+	uint32_t count = records_of(header), size = count > 0 ? header->data_size : 0;
+	uint32_t *places = malloc(((size_t)header->shown.count + 1) * sizeof *places);
+	int rc = places == NULL ? -ENOMEM : index_reserve(index, 1, count);
+	if (rc != 0) {
+		free(places);
 		return rc;
-	index->frames[index->frame_count++] = index->end;
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t next = 0, size;
-		if (frame_check_item(bytes + at, header->shown.size - at, frame_item_offset(header, i), &size) == 0)
-			next = at + ITEM_HEADER_SIZE + size;
-		else if (i + 1 < count)
-			next = find_item(bytes, at, header->shown.size, frame_item_offset(header, i + 1));
-		if (next == 0 || next - at - ITEM_HEADER_SIZE > end - index->stream_size) {
-			add_rest(index, bytes, at, count - i, end - index->stream_size);
-			break;
-		}
-		add_record(index, index->end + at, index->stream_size);
-		index->stream_size += next - at - ITEM_HEADER_SIZE;
-		at = next;
 	}
-	index->stream_size = end;
+	salvage_items(header, bytes, places);
+	/* Of records whose places are not known, the first has all the bytes. */
+	uint32_t stream = index->stream_size + size;
+	for (uint32_t i = count; i-- > 0;) {
+		if (places[i] != 0)
+			stream = index->stream_size + places[i] - frame_items(header) - i * ITEM_HEADER_SIZE;
+		index->records[index->record_count + i] = (struct index_record){
+			.position = index->end + (is_whole(header, bytes, places, i) ? places[i] : 0),
+			.stream = stream};
+	}
+	free(places);
+	index->frames[index->frame_count++] = index->end;
+	index->record_count += count;
+	index->stream_size += size;
 	index->end += header->shown.size;
 	return 0;
 }
@@ -139,11 +120,11 @@ int index_add_lost(struct log_index *index, uint32_t frames, uint32_t records, u
 	int rc = index_reserve(index, frames, records);
 	if (rc != 0)
 		return rc;
-	/* The first record has all the bytes. Places only go up; there are more bytes than records. */
+	/* The first record has all the bytes. Places of frames only go up; there are more bytes than frames. */
 	for (uint32_t i = 0; i < frames; i++)
 		index->frames[index->frame_count++] = index->end + i;
 	for (uint32_t i = 0; i < records; i++)
-		add_record(index, index->end + 1 + i, index->stream_size + (i == 0 ? 0 : stream_size));
+		add_record(index, index->end, index->stream_size + (i == 0 ? 0 : stream_size));
 	index->stream_size += stream_size;
 	index->end = position;
 	return 0;

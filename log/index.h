@@ -8,7 +8,7 @@
 #include "log/frame.h"
 
 struct index_record {
-	uint32_t position; /* of its item's header in the store */
+	uint32_t position; /* of its item's header in the store; of a record that is lost, its frame's */
 	uint32_t stream;   /* bytes of the segment's records before it */
 };
 
@@ -43,12 +43,10 @@ int index_reserve(struct log_index *index, uint32_t frames, uint32_t records);
 /* Adds a frame that stands at index->end. -ENOMEM (nothing is added). */
 int index_add(struct log_index *index, const struct frame_header *header, const unsigned char *bytes);
 
-/* Adds a frame that stands at index->end and has a right header, but a body that is damaged. Every record has its
- * number, and its place as far as that can be found; where it cannot, what is there fails the record's checksum.
- * -ENOMEM. */
+/* Adds a frame that stands at index->end and has a right header, but a body that is damaged: records that are whole have
+ * their places, as far as these can be found for sure, the others are lost. -ENOMEM. */
 int index_add_damaged(struct log_index *index, const struct frame_header *header, const unsigned char *bytes);
-/* Adds entries and records that are lost, from index->end to a position: whatever is there fails its checks.
- * -ENOMEM. */
+/* Adds entries and records that are lost, from index->end to a position. -ENOMEM. */
 int index_add_lost(struct log_index *index, uint32_t frames, uint32_t records, uint32_t stream_size, uint32_t position);
 
 /* The frame that holds a position: the last one that begins at or below it. There must be one. */

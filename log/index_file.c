@@ -230,7 +230,8 @@ void index_footer_finish(struct index_footer *footer)
 	footer->state = NULL;
 }
 
-/* What the searches rely on: places go upward and the first frame is before the first record. */
+/* What the searches rely on: places of frames, and of records in the stream, go upward, and no record is before the
+ * first frame. */
 static bool in_order(const struct log_index *index)
 {
 	for (uint32_t i = 1; i < index->frame_count; i++)
@@ -239,10 +240,10 @@ static bool in_order(const struct log_index *index)
 	for (uint32_t i = 0; i < index->record_count; i++) {
 		const struct index_record *record = &index->records[i];
 		uint32_t stream_end = i + 1 < index->record_count ? record[1].stream : index->stream_size;
-		if (record->stream > stream_end || (i > 0 && record->position <= record[-1].position))
+		if (record->stream > stream_end || index->frame_count == 0 || record->position < index->frames[0])
 			return false;
 	}
-	return index->record_count == 0 || (index->frame_count > 0 && index->frames[0] < index->records[0].position);
+	return true;
 }
 
 static int decode_body(const unsigned char *from, const struct trailer *trailer, struct log_index *index)

@@ -34,6 +34,12 @@ static int find_place(struct log_read *read, bool wait)
 	return rc;
 }
 
+/* A record that is lost has the place of its frame. */
+static bool is_lost(const struct log_read *read)
+{
+	return read->kind != LOG_READ_FRAMES && read->record_position - read->frame_position < FRAME_HEADER_SIZE;
+}
+
 static void open_window(struct log_read *read, struct window *window, uint32_t piece, bool wait)
 {
 	*window = (struct window){.disk = read->disk,
@@ -71,7 +77,7 @@ static int read_header(struct log_read *read, struct window *window, size_t need
 	return 0;
 }
 
-/* Checks that a record's item has the size that the index says: in a damaged frame that is a guess. */
+/* Checks that a record's item has the size that the index says. An empty one is checked as a whole: zeros look like one. */
 static int check_size(const struct log_read *read, const unsigned char *bytes)
 {
 	uint32_t size = take_u32(bytes);
@@ -87,8 +93,7 @@ static int run_record(struct log_read *read, bool wait)
 	open_window(read, &window, 0, wait);
 	uint64_t before = read->record_position - read->frame_position;
 	size_t size = ITEM_HEADER_SIZE + (read->kind == LOG_READ_STAT ? 0 : read->record.size);
-	/* A record that is lost has a place that is no record's. */
-	bool near = before <= NEAR && before + size > FRAME_HEADER_SIZE;
+	bool near = before <= NEAR;
 	int rc = 0;
 	if (!read->header_known)
 		rc = read_header(read, &window, near ? (size_t)before + size : FRAME_HEADER_SIZE, &header);
@@ -267,7 +272,11 @@ static int begin_items(struct log_read *read, struct stream *stream, bool wait)
 	stream->position = read->record_position;
 	stream->offset = read->record.offset;
 	stream->left = (uint32_t)(stream->header.shown.first_offset + stream->header.shown.count - stream->offset);
-	return 0;
+	stream->window.piece = piece_for(read, &stream->header);
+	const unsigned char *bytes;
+	rc = window_at(&stream->window, stream->position, ITEM_HEADER_SIZE, &bytes);
+	/* Zeros look like an empty record at offset 0; the index knows better. */
+	return rc == 0 && take_u32(bytes) != read->record.size ? -EBADMSG : rc;
 }
 
 static int take_item(struct log_read *read, struct stream *stream)
@@ -344,6 +353,8 @@ void log_read_run(struct log_read *read, bool wait)
 	int rc = read_open_store(read, wait);
 	if (rc == 0)
 		rc = find_place(read, wait);
+	if (rc == 0 && is_lost(read))
+		rc = -EBADMSG;
 	if (rc == 0 && read->kind == LOG_READ_FRAMES)
 		rc = run_frames(read, wait);
 	else if (rc == 0 && (read->kind == LOG_READ_STREAM || read->kind == LOG_READ_RANGE))
