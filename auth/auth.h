@@ -14,7 +14,8 @@ enum auth_kind {
 /* Who asks. */
 struct auth_principal {
 	enum auth_kind kind;
-	uid_t uid;        /* of a USER */
+	uid_t uid; /* of a USER */
+	gid_t gid; /* likewise; or the policy's group where the user is in that besides: a door that can tell finds out */
 	const char *name; /* of the others, borrowed */
 };
 
@@ -25,13 +26,21 @@ enum auth_action {
 	AUTH_ADMIN,   /* trim, set the retention, change the members */
 };
 
-/* The rules. Without an access list, the owner and root may do everything and no other user anything; whoever
- * shows a certificate, or comes by a door that asks for none, may do everything. */
+/* The rules. For users they are those of a file with that owner, group and mode: who may write it may produce, who may
+ * read it may consume and observe. To admin is for the owner alone, whatever the mode. Root may do everything. There is
+ * no access list yet: whoever shows a certificate, or comes by a door that asks for none, may do everything. */
 struct auth_policy {
 	uid_t owner;
+	gid_t group;
+	mode_t mode; /* at most 0666 */
 };
 
-/* Returns 0, or -EACCES when the principal may not do the action on the log. */
+/* Gives the classes of users that may do the action, as the x bits of a mode: 0100 the owner, 0010 the group, 0001 all
+ * others. Root, who may do everything, is none of them. */
+mode_t auth_classes(const struct auth_policy *policy, enum auth_action action);
+
+/* Returns 0, or -EACCES when the principal may not do the action on the log. As for a file, the owner is judged by the
+ * owner's bits alone, and who is in the group by the group's. */
 int auth_authorize(const struct auth_policy *policy, const struct auth_principal *principal, enum auth_action action,
                    const char *log);
 

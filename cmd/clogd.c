@@ -36,6 +36,15 @@ enum phase {
 static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
 #define SIGNAL_COUNT (sizeof signal_numbers / sizeof signal_numbers[0])
 
+struct clogd;
+
+/* A place where the log is mounted. */
+struct mount {
+	struct clogd *clogd;
+	struct fs *fs; /* NULL: not mounted, or not to be */
+	bool ended;    /* from outside */
+};
+
 struct clogd {
 	struct options options;
 	char *config; /* the options in effect, as text */
@@ -46,14 +55,14 @@ struct clogd {
 	struct cluster_loop *host;
 	struct tls_context *tls; /* NULL: none */
 	struct cluster *cluster;
-	struct fs *fs;
+	struct mount mounts[CONFIG_MOUNTS_MAX];
 	struct rpc *rpc;
 	enum phase phase;
 	/* The facts. */
 	bool started;      /* cluster_start returned 0 */
 	bool up;           /* all that was asked for runs; without that there is one sentence, and no event */
 	const char *cause; /* why to stop; NULL: it shall not */
-	bool unmounted;    /* nothing is mounted, or no more */
+	size_t mounted;    /* mounts that are there, or on their way out */
 	bool rpc_ended;    /* nothing is served over gRPC, or no more */
 	bool drained;      /* the cluster has stopped, or was never started */
 	int status;        /* to exit with */
@@ -102,13 +111,15 @@ static void take_failure(void *arg, int status, const char *sentence)
 
 static void take_end_of_mount(void *arg)
 {
-	stop(arg, "umount");
+	struct mount *const mount = arg;
+	mount->ended = true;
+	uv_async_send(&mount->clogd->wake);
 }
 
 static void take_unmounted(void *arg)
 {
 	struct clogd *const clogd = arg;
-	clogd->unmounted = true;
+	clogd->mounted--;
 	uv_async_send(&clogd->wake);
 }
 
@@ -126,16 +137,36 @@ static void take_drained(void *arg)
 	uv_async_send(&clogd->wake);
 }
 
+static void unmount(struct mount *mount)
+{
+	struct fs *const fs = mount->fs;
+	mount->fs = NULL;
+	fs_unmount(fs, take_unmounted, mount->clogd);
+}
+
+/* Who ends a mount from outside ends that one; with the last one the member stops. */
+static void look_at_mounts(struct clogd *clogd)
+{
+	size_t ended = 0, left = 0;
+	for (struct mount *mount = clogd->mounts; mount < clogd->mounts + CONFIG_MOUNTS_MAX; mount++) {
+		ended += mount->fs != NULL && mount->ended;
+		left += mount->fs != NULL && !mount->ended;
+	}
+	if (ended > 0 && left == 0 && clogd->cause == NULL)
+		clogd->cause = "umount";
+	for (struct mount *mount = clogd->mounts; mount < clogd->mounts + CONFIG_MOUNTS_MAX && left > 0; mount++)
+		if (mount->fs != NULL && mount->ended)
+			unmount(mount);
+}
+
 static void begin_unmounting(struct clogd *clogd)
 {
 	clogd->phase = PHASE_UNMOUNTING;
 	if (clogd->up)
 		observe_event(OBSERVE_INFO, "stopping", OBSERVE_TEXT("cause", clogd->cause));
-	if (clogd->fs != NULL)
-		fs_unmount(clogd->fs, take_unmounted, clogd);
-	else
-		clogd->unmounted = true;
-	clogd->fs = NULL;
+	for (struct mount *mount = clogd->mounts; mount < clogd->mounts + CONFIG_MOUNTS_MAX; mount++)
+		if (mount->fs != NULL)
+			unmount(mount);
 	if (clogd->rpc != NULL)
 		rpc_stop(clogd->rpc, take_end_of_rpc, clogd);
 	else
@@ -167,9 +198,11 @@ static void close_all(struct clogd *clogd)
 static void advance(uv_async_t *wake)
 {
 	struct clogd *const clogd = wake->data;
+	if (clogd->phase == PHASE_RUNNING)
+		look_at_mounts(clogd);
 	if (clogd->phase == PHASE_RUNNING && clogd->cause != NULL)
 		begin_unmounting(clogd);
-	if (clogd->phase == PHASE_UNMOUNTING && clogd->unmounted && clogd->rpc_ended)
+	if (clogd->phase == PHASE_UNMOUNTING && clogd->mounted == 0 && clogd->rpc_ended)
 		begin_draining(clogd);
 	if (clogd->phase == PHASE_DRAINING && clogd->drained)
 		close_all(clogd);
@@ -277,20 +310,32 @@ static int connect_member(struct clogd *clogd, struct clog_error *err)
 	return network.listen[0] == '\0' ? 0 : cluster_loop_connect(clogd->host, &network, err);
 }
 
-static int mount_log(struct clogd *clogd, struct clog_error *err)
+static int mount_at(struct clogd *clogd, size_t number, struct clog_error *err)
 {
-	clogd->config = options_render(&clogd->options);
-	if (clogd->config == NULL)
-		return clog_error_set(err, -ENOMEM, "out of memory");
+	struct mount *const mount = &clogd->mounts[number];
 	const struct fs_options options = {
-		.folder = clogd->options.mount,
+		.folder = clogd->options.mounts[number],
 		.config = clogd->config,
 		.auth = &clogd->auth,
 		.guard = clogd->options.guard ? FS_GUARD_YES : FS_GUARD_NO,
 		.allow_other = clogd->options.allow_other,
 	};
-	return fs_mount(&clogd->fs, &clogd->loop, cluster_service(clogd->cluster), &options, take_end_of_mount, clogd,
-	                err);
+	mount->clogd = clogd;
+	const int status = fs_mount(&mount->fs, &clogd->loop, cluster_service(clogd->cluster), &options,
+	                            take_end_of_mount, mount, err);
+	clogd->mounted += status == 0;
+	return status;
+}
+
+static int mount_log(struct clogd *clogd, struct clog_error *err)
+{
+	clogd->config = options_render(&clogd->options);
+	if (clogd->config == NULL)
+		return clog_error_set(err, -ENOMEM, "out of memory");
+	int status = 0;
+	for (size_t i = 0; i < clogd->options.mount_count && status == 0; i++)
+		status = mount_at(clogd, i, err);
+	return status;
 }
 
 static int serve_rpc(struct clogd *clogd, struct clog_error *err)
@@ -323,9 +368,10 @@ static int start(struct clogd *clogd, struct clog_error *err)
 		return status;
 	clogd->started = true;
 	clogd->options.name = cluster_name(clogd->cluster);
-	clogd->auth.owner = geteuid();
+	clogd->auth = (struct auth_policy){
+		.owner = clogd->options.uid, .group = clogd->options.gid, .mode = clogd->options.mode};
 	status = connect_member(clogd, err);
-	if (status == 0 && clogd->options.mount != NULL)
+	if (status == 0)
 		status = mount_log(clogd, err);
 	if (status == 0 && clogd->options.grpc != NULL)
 		status = serve_rpc(clogd, err);
@@ -334,7 +380,7 @@ static int start(struct clogd *clogd, struct clog_error *err)
 	clogd->up = true;
 	observe_event(OBSERVE_INFO, "started", OBSERVE_TEXT("version", CLOG_VERSION),
 	              OBSERVE_TEXT("name", clogd->options.name), OBSERVE_TEXT("data", clogd->options.data));
-	if (clogd->options.mount == NULL)
+	if (clogd->options.mount_count == 0)
 		observe_event(OBSERVE_INFO, "not_mounted", OBSERVE_TEXT("reason", "there is no --mount"));
 	return 0;
 }
@@ -362,6 +408,17 @@ static int run(struct clogd *clogd)
 	return clogd->status;
 }
 
+static int check_folders(const struct options *options, struct clog_error *err)
+{
+	int status = 0;
+	for (size_t i = 0; i < options->mount_count && status == 0; i++) {
+		status = folders_check(options->data, options->mounts[i], err);
+		for (size_t other = 0; other < i && status == 0; other++)
+			status = folders_check_mounts(options->mounts[other], options->mounts[i], err);
+	}
+	return status;
+}
+
 static const char *look_up(const char *variable, void *arg)
 {
 	(void)arg;
@@ -385,7 +442,7 @@ int main(int argc, char *argv[])
 		return print(options_help);
 	if (clogd.options.action == OPTIONS_VERSION)
 		return print("clogd " CLOG_VERSION "\n");
-	if (clogd.options.mount != NULL && folders_check(clogd.options.data, clogd.options.mount, &err) < 0) {
+	if (check_folders(&clogd.options, &err) < 0) {
 		say(err.text);
 		return EXIT_OPTIONS;
 	}

@@ -23,20 +23,22 @@ static const cyaml_strval_t switches[] = {
 #define TEXT(key, member) CYAML_FIELD_STRING(key, CYAML_FLAG_OPTIONAL, struct config, member, 1)
 #define SWITCH(key, member)                                                                                            \
 	CYAML_FIELD_ENUM(key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config, member, switches, 4)
-static const cyaml_schema_field_t fields[] = {
-	TEXT("data", data),
-	TEXT("mount", mount),
-	TEXT("name", name),
-	TEXT("peer", peer),
-	TEXT("advertise", advertise),
-	TEXT("join", join),
-	TEXT("tls", tls),
-	TEXT("grpc", grpc),
-	SWITCH("guard", guard),
-	SWITCH("allow-other", allow_other),
-	CYAML_FIELD_END,
+#define MOUNTS_KEY "mount"
+static const cyaml_schema_value_t mount_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_DEFAULT, char[CONFIG_PATH_SIZE], 1, CONFIG_PATH_SIZE - 1),
 };
-static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, fields)};
+/* A schema has one type for a key: a file is read by the first, and where mount is no text there, by the second. */
+#define FIELDS(mounts)                                                                                                 \
+	TEXT("data", data), mounts, TEXT("name", name), TEXT("peer", peer), TEXT("advertise", advertise),              \
+		TEXT("join", join), TEXT("tls", tls), TEXT("grpc", grpc), SWITCH("guard", guard),                      \
+		SWITCH("allow-other", allow_other), TEXT("owner", owner), TEXT("mode", mode), CYAML_FIELD_END
+static const cyaml_schema_field_t fields[] = {FIELDS(TEXT(MOUNTS_KEY, mount[0]))};
+static const cyaml_schema_field_t list_fields[] = {FIELDS(CYAML_FIELD_SEQUENCE(
+	MOUNTS_KEY, CYAML_FLAG_OPTIONAL, struct config, mount, &mount_entry, 1, CONFIG_MOUNTS_MAX))};
+static const cyaml_schema_value_t schemas[] = {
+	{CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, fields)},
+	{CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, list_fields)},
+};
 
 /* What libcyaml said about a file, in lines to its log: the reason, and then the place. */
 struct complaint {
@@ -95,13 +97,17 @@ static int refuse_value(cyaml_err_t status, const struct complaint *complaint, c
 		                      (unsigned)field->value.string.max);
 	if (status == CYAML_ERR_STRING_LENGTH_MIN)
 		return clog_error_set(err, -EINVAL, "%s: %s is empty", place, field->key);
+	if (strcmp(field->key, MOUNTS_KEY) == 0)
+		return clog_error_set(err, -EINVAL, "%s: %s is one text, or a list of at most %d", place, field->key,
+		                      CONFIG_MOUNTS_MAX);
 	return clog_error_set(err, -EINVAL, "%s: %s is one text, not a list or a mapping", place, field->key);
 }
 
 static int refuse(cyaml_err_t status, const struct complaint *complaint, const char *path, struct clog_error *err)
 {
 	const bool value = status == CYAML_ERR_INVALID_VALUE || status == CYAML_ERR_STRING_LENGTH_MIN ||
-	                   status == CYAML_ERR_STRING_LENGTH_MAX;
+	                   status == CYAML_ERR_STRING_LENGTH_MAX || status == CYAML_ERR_SEQUENCE_ENTRIES_MIN ||
+	                   status == CYAML_ERR_SEQUENCE_ENTRIES_MAX;
 	char place[CLOG_ERROR_TEXT_SIZE];
 	if (complaint->line > 0)
 		snprintf(place, sizeof place, "%s, %sline %u", path, value ? "" : "near ", complaint->line);
@@ -127,29 +133,37 @@ static int refuse(cyaml_err_t status, const struct complaint *complaint, const c
 	}
 }
 
-int config_parse(struct config *config, const char *path, const char *text, size_t size, struct clog_error *err)
+static cyaml_err_t parse_by(const cyaml_schema_value_t *schema, struct config *config, const char *text, size_t size,
+                            struct complaint *complaint)
 {
-	*config = (struct config){0};
-	struct complaint complaint = {0};
 	const cyaml_config_t cyaml = {
 		.log_fn = take_log,
-		.log_ctx = &complaint,
+		.log_ctx = complaint,
 		.log_level = CYAML_LOG_WARNING,
 		.mem_fn = cyaml_mem,
 		.flags = CYAML_CFG_NO_ALIAS,
 	};
 	struct config *loaded = NULL;
-	const cyaml_err_t status = cyaml_load_data((const uint8_t *)text, size, &cyaml, &schema,
+	*complaint = (struct complaint){0};
+	const cyaml_err_t status = cyaml_load_data((const uint8_t *)text, size, &cyaml, schema,
 	                                           (cyaml_data_t **)&loaded, NULL);
-	/* The one warning there is tells that what follows the first document was passed over. */
-	if (status != CYAML_OK || complaint.reason[0] != '\0') {
-		cyaml_free(&cyaml, &schema, loaded, 0);
-		return refuse(status, &complaint, path, err);
-	}
-	if (loaded != NULL) /* an empty file gives none */
+	if (status == CYAML_OK && loaded != NULL) /* an empty file gives none */
 		*config = *loaded;
-	cyaml_free(&cyaml, &schema, loaded, 0);
-	return 0;
+	cyaml_free(&cyaml, schema, loaded, 0);
+	return status;
+}
+
+int config_parse(struct config *config, const char *path, const char *text, size_t size, struct clog_error *err)
+{
+	*config = (struct config){0};
+	struct complaint complaint;
+	cyaml_err_t status = parse_by(&schemas[0], config, text, size, &complaint);
+	if (status == CYAML_ERR_INVALID_VALUE && strcmp(complaint.key, MOUNTS_KEY) == 0)
+		status = parse_by(&schemas[1], config, text, size, &complaint);
+	else if (config->mount[0][0] != '\0')
+		config->mount_count = 1;
+	/* The one warning there is tells that what follows the first document was passed over. */
+	return status != CYAML_OK || complaint.reason[0] != '\0' ? refuse(status, &complaint, path, err) : 0;
 }
 
 static int read_file(int file, char *text, size_t capacity, size_t *size)

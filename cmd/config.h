@@ -8,6 +8,9 @@ struct clog_error;
 
 #define CONFIG_FILE_SIZE_MAX (64u << 10) /* bytes */
 #define CONFIG_PATH_SIZE 4096            /* bytes of a folder's path, its NUL included */
+#define CONFIG_MOUNTS_MAX 8              /* folders to mount at */
+#define CONFIG_OWNER_SIZE 512            /* bytes of USER:GROUP, its NUL included */
+#define CONFIG_MODE_SIZE 16              /* bytes of a mode, its NUL included */
 #define CONFIG_NAME_SIZE 64              /* bytes of a member's name, its NUL included */
 #define CONFIG_ADDRESS_SIZE 264          /* bytes of HOST:PORT, its NUL included */
 
@@ -16,7 +19,8 @@ enum config_switch { CONFIG_UNSET, CONFIG_YES, CONFIG_NO };
 /* What a file says; empty or UNSET where it says nothing. */
 struct config {
 	char data[CONFIG_PATH_SIZE];
-	char mount[CONFIG_PATH_SIZE];
+	char mount[CONFIG_MOUNTS_MAX][CONFIG_PATH_SIZE]; /* one text, or a list */
+	unsigned mount_count;
 	char name[CONFIG_NAME_SIZE];
 	char peer[CONFIG_ADDRESS_SIZE];
 	char advertise[CONFIG_ADDRESS_SIZE];
@@ -25,6 +29,8 @@ struct config {
 	char grpc[CONFIG_ADDRESS_SIZE];
 	enum config_switch guard;
 	enum config_switch allow_other;
+	char owner[CONFIG_OWNER_SIZE];
+	char mode[CONFIG_MODE_SIZE];
 };
 
 /* Reads the file. Errors: the file system's; -EFBIG past CONFIG_FILE_SIZE_MAX; and as config_parse. */

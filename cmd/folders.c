@@ -72,18 +72,42 @@ static int compare(const char *data, char *data_path, const char *mount, char *m
 	return 0;
 }
 
+static int compare_mounts(const char *mount, char *mount_path, const char *other, char *other_path,
+                          struct clog_error *err)
+{
+	squeeze(mount_path);
+	squeeze(other_path);
+	if (is_within(mount_path, other_path) || is_within(other_path, mount_path))
+		return clog_error_set(err, -EINVAL, "%s and %s: two mounts need a folder each, neither in the other",
+		                      mount, other);
+	return 0;
+}
+
+static int check(const char *one, const char *other,
+                 int (*compare_paths)(const char *one, char *one_path, const char *other, char *other_path,
+                                      struct clog_error *err),
+                 struct clog_error *err)
+{
+	char *other_path = NULL;
+	char *const one_path = resolve(one);
+	if (one_path != NULL)
+		other_path = resolve(other);
+	int status;
+	if (other_path != NULL)
+		status = compare_paths(one, one_path, other, other_path, err);
+	else
+		status = clog_error_set(err, -errno, "%s: %s", one_path == NULL ? one : other, strerror(errno));
+	free(other_path);
+	free(one_path);
+	return status;
+}
+
 int folders_check(const char *data, const char *mount, struct clog_error *err)
 {
-	char *mount_path = NULL;
-	char *const data_path = resolve(data);
-	if (data_path != NULL)
-		mount_path = resolve(mount);
-	int status;
-	if (mount_path != NULL)
-		status = compare(data, data_path, mount, mount_path, err);
-	else
-		status = clog_error_set(err, -errno, "%s: %s", data_path == NULL ? data : mount, strerror(errno));
-	free(mount_path);
-	free(data_path);
-	return status;
+	return check(data, mount, compare, err);
+}
+
+int folders_check_mounts(const char *mount, const char *other, struct clog_error *err)
+{
+	return check(mount, other, compare_mounts, err);
 }

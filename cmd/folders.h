@@ -8,5 +8,7 @@ struct clog_error;
  * would wait for itself. Links are followed; the folders need not be there. Other errors are the file system's.
  * Blocks. */
 int folders_check(const char *data, const char *mount, struct clog_error *err);
+/* The same for two mounts. */
+int folders_check_mounts(const char *mount, const char *other, struct clog_error *err);
 
 #endif

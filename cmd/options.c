@@ -1,5 +1,6 @@
 #include "cmd/options.h"
 
+#include "cmd/owner.h"
 #include "error/error.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char options_help[] =
 	"clogd: a member of a replicated commit log that is used as files\n"
@@ -14,7 +16,8 @@ const char options_help[] =
 	"  clogd --data DIR [--mount DIR] [OPTION...]\n"
 	"\n"
 	"  --data DIR              the member's data; the folder is made when it is not there\n"
-	"  --mount DIR             where the log appears as files: an empty folder, or one to be made\n"
+	"  --mount DIR             where the log appears as files: an empty folder, or one to be made; may be "
+	"repeated\n"
 	"  --name NAME             of a new member; default: the first label of the host's name\n"
 	"  --peer HOST:PORT        where this member listens to the others\n"
 	"  --advertise HOST:PORT   where the others reach it; default: where it listens\n"
@@ -25,18 +28,21 @@ const char options_help[] =
 	"  --grpc HOST:PORT        where programs reach the log over gRPC; without --tls on this machine only\n"
 	"  --guard yes|no          make the folder under the mount immutable, so that nothing is written there\n"
 	"                          while it is not mounted; default: yes\n"
-	"  --allow-other[=yes|no]  let other users into the mount; default: no\n"
+	"  --allow-other[=yes|no]  let other users into the mount, for what --mode says; default: no\n"
+	"  --owner USER[:GROUP]    whose the files of the mount are; default: who runs clogd\n"
+	"  --mode OCTAL            who may append (w) and read (r); default: 644\n"
 	"  --config FILE           a YAML file with the same keys, such as data: /var/lib/clog\n"
 	"  --help                  print this\n"
 	"  --version               print the version\n"
 	"\n"
 	"Each option but the last two may be a variable of the environment too: CLOG_DATA, CLOG_MOUNT, CLOG_NAME,\n"
-	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GRPC, CLOG_GUARD, CLOG_ALLOW_OTHER,\n"
+	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GRPC, CLOG_GUARD, CLOG_ALLOW_OTHER, CLOG_OWNER, "
+        "CLOG_MODE,\n"
 	"CLOG_CONFIG.\n"
 	"The command line comes before the environment, that before the file.\n"
 	"SIGTERM and SIGINT end it cleanly. Exit status: 0 ended cleanly, 1 failed, 2 wrong options.\n";
 
-enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, GRPC, GUARD, ALLOW_OTHER, CONFIG, KEY_COUNT };
+enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, GRPC, GUARD, ALLOW_OTHER, OWNER, MODE, CONFIG, KEY_COUNT };
 enum { HELP = KEY_COUNT, VERSION };
 
 /* What getopt_long gives for an option is past all characters, so that it can be told from a short option. */
@@ -53,6 +59,8 @@ static const struct option long_options[] = {
 	{"grpc", required_argument, NULL, LONG + GRPC},
 	{"guard", required_argument, NULL, LONG + GUARD},
 	{"allow-other", optional_argument, NULL, LONG + ALLOW_OTHER},
+	{"owner", required_argument, NULL, LONG + OWNER},
+	{"mode", required_argument, NULL, LONG + MODE},
 	{"config", required_argument, NULL, LONG + CONFIG},
 	{"help", no_argument, NULL, LONG + HELP},
 	{"version", no_argument, NULL, LONG + VERSION},
@@ -60,15 +68,18 @@ static const struct option long_options[] = {
 };
 
 static const char *const variables[KEY_COUNT] = {
-	[DATA] = "CLOG_DATA",     [MOUNT] = "CLOG_MOUNT",         [NAME] = "CLOG_NAME",
-	[PEER] = "CLOG_PEER",     [ADVERTISE] = "CLOG_ADVERTISE", [JOIN] = "CLOG_JOIN",
-	[TLS] = "CLOG_TLS",       [GUARD] = "CLOG_GUARD",         [ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
-	[CONFIG] = "CLOG_CONFIG", [GRPC] = "CLOG_GRPC",
+	[DATA] = "CLOG_DATA",   [MOUNT] = "CLOG_MOUNT",         [NAME] = "CLOG_NAME",
+	[PEER] = "CLOG_PEER",   [ADVERTISE] = "CLOG_ADVERTISE", [JOIN] = "CLOG_JOIN",
+	[TLS] = "CLOG_TLS",     [GUARD] = "CLOG_GUARD",         [ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
+	[OWNER] = "CLOG_OWNER", [MODE] = "CLOG_MODE",           [CONFIG] = "CLOG_CONFIG",
+	[GRPC] = "CLOG_GRPC",
 };
 
-/* The texts that one source gives; NULL where it gives none. */
+/* The texts that one source gives; NULL where it gives none. The last of MOUNT's is among the texts, too. */
 struct source {
 	const char *texts[KEY_COUNT];
+	const char *mounts[CONFIG_MOUNTS_MAX];
+	size_t mount_count;
 };
 
 static const char *const switch_words[] = {[CONFIG_UNSET] = NULL, [CONFIG_YES] = "yes", [CONFIG_NO] = "no"};
@@ -142,8 +153,23 @@ static int check(enum key key, const char *text, const char *label, struct clog_
 		return clog_error_set(err, -EINVAL, "%s: '%s' is no HOST:PORT", label, text);
 	if (key == JOIN)
 		return check_join(text, label, err);
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+	if (key == OWNER)
+		return owner_parse(text, label, &uid, &gid, err);
+	if (key == MODE)
+		return owner_parse_mode(text, label, &mode, err);
 	if (strlen(text) >= CONFIG_PATH_SIZE)
 		return clog_error_set(err, -EINVAL, "%s is longer than %d bytes", label, CONFIG_PATH_SIZE - 1);
+	return 0;
+}
+
+static int add_mount(struct source *source, const char *text, const char *label, struct clog_error *err)
+{
+	if (source->mount_count == CONFIG_MOUNTS_MAX)
+		return clog_error_set(err, -EINVAL, "%s: more than %d folders", label, CONFIG_MOUNTS_MAX);
+	source->mounts[source->mount_count++] = text;
 	return 0;
 }
 
@@ -175,7 +201,9 @@ static int take_arguments(struct source *source, enum options_action *action, in
 		source->texts[option] = optarg != NULL ? optarg : switch_words[CONFIG_YES];
 		char label[32];
 		snprintf(label, sizeof label, "--%s", long_options[option].name);
-		const int status = check((enum key)option, source->texts[option], label, err);
+		int status = check((enum key)option, source->texts[option], label, err);
+		if (status == 0 && option == MOUNT)
+			status = add_mount(source, optarg, label, err);
 		if (status < 0)
 			return status;
 	}
@@ -191,7 +219,9 @@ static int take_environment(struct source *source, options_lookup_cb lookup, voi
 		if (text == NULL || text[0] == '\0')
 			continue;
 		source->texts[key] = text;
-		const int status = check((enum key)key, text, variables[key], err);
+		int status = check((enum key)key, text, variables[key], err);
+		if (status == 0 && key == MOUNT)
+			status = add_mount(source, text, variables[key], err);
 		if (status < 0)
 			return status;
 	}
@@ -204,7 +234,8 @@ static int take_file(struct source *source, struct config *config, const char *p
 	if (status < 0)
 		return status;
 	source->texts[DATA] = config->data[0] != '\0' ? config->data : NULL;
-	source->texts[MOUNT] = config->mount[0] != '\0' ? config->mount : NULL;
+	for (; source->mount_count < config->mount_count; source->mount_count++)
+		source->mounts[source->mount_count] = config->mount[source->mount_count];
 	source->texts[NAME] = config->name[0] != '\0' ? config->name : NULL;
 	source->texts[PEER] = config->peer[0] != '\0' ? config->peer : NULL;
 	source->texts[ADVERTISE] = config->advertise[0] != '\0' ? config->advertise : NULL;
@@ -213,7 +244,9 @@ static int take_file(struct source *source, struct config *config, const char *p
 	source->texts[GRPC] = config->grpc[0] != '\0' ? config->grpc : NULL;
 	source->texts[GUARD] = switch_words[config->guard];
 	source->texts[ALLOW_OTHER] = switch_words[config->allow_other];
-	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN, GRPC};
+	source->texts[OWNER] = config->owner[0] != '\0' ? config->owner : NULL;
+	source->texts[MODE] = config->mode[0] != '\0' ? config->mode : NULL;
+	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN, GRPC, OWNER, MODE};
 	for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++) {
 		char label[CLOG_ERROR_TEXT_SIZE];
 		if (source->texts[checked[i]] == NULL)
@@ -224,6 +257,36 @@ static int take_file(struct source *source, struct config *config, const char *p
 			return wrong;
 	}
 	return 0;
+}
+
+/* Takes what counts of the sources, the last of which is the weakest. */
+static void merge(struct options *options, const struct source *sources, size_t count, const char *texts[KEY_COUNT])
+{
+	for (size_t source = count; source-- > 0;) {
+		for (int key = 0; key < KEY_COUNT; key++)
+			if (sources[source].texts[key] != NULL)
+				texts[key] = sources[source].texts[key];
+		if (sources[source].mount_count == 0)
+			continue;
+		memcpy(options->mounts, sources[source].mounts, sizeof options->mounts);
+		options->mount_count = sources[source].mount_count;
+	}
+}
+
+/* Whose the files are, and who may what: the texts were found right when they were taken. */
+static int take_owner(struct options *options, const char *owner, const char *mode, struct clog_error *err)
+{
+	options->owner = owner;
+	options->uid = geteuid();
+	options->gid = getegid();
+	int status = owner_parse_mode(mode, "--mode", &options->mode, err);
+	if (status == 0 && owner != NULL)
+		status = owner_parse(owner, "--owner", &options->uid, &options->gid, err);
+	if (status == 0 && options->uid != geteuid() && !options->allow_other)
+		return clog_error_set(
+			err, -EINVAL,
+			"--owner %s needs --allow-other: without it the mount is for who runs clogd alone", owner);
+	return status;
 }
 
 int options_read(struct options *options, int argc, char *argv[], options_lookup_cb lookup, void *arg,
@@ -246,13 +309,9 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
 	if (status < 0)
 		return status;
 
-	const char *texts[KEY_COUNT] = {[GUARD] = "yes", [ALLOW_OTHER] = "no"};
-	for (int source = SOURCE_COUNT; source-- > 0;)
-		for (int key = 0; key < KEY_COUNT; key++)
-			if (sources[source].texts[key] != NULL)
-				texts[key] = sources[source].texts[key];
+	const char *texts[KEY_COUNT] = {[GUARD] = "yes", [ALLOW_OTHER] = "no", [MODE] = "644"};
+	merge(options, sources, SOURCE_COUNT, texts);
 	options->data = texts[DATA];
-	options->mount = texts[MOUNT];
 	options->name = texts[NAME];
 	options->peer = texts[PEER];
 	options->advertise = texts[ADVERTISE];
@@ -267,7 +326,7 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
 		return clog_error_set(err, -EINVAL,
 		                      "--%s needs --peer HOST:PORT: where this member listens to the others",
 		                      options->join != NULL ? "join" : "advertise");
-	return 0;
+	return take_owner(options, texts[OWNER], texts[MODE], err);
 }
 
 int options_host_name(const char *host, char name[static CONFIG_NAME_SIZE], struct clog_error *err)
@@ -283,14 +342,14 @@ int options_host_name(const char *host, char name[static CONFIG_NAME_SIZE], stru
 }
 
 /* Writes a text as YAML: plain where that is a path for certain, else in double quotes. */
-static void write_text(FILE *stream, const char *key, const char *text)
+static void write_value(FILE *stream, const char *before, const char *text)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-";
 	if (text[0] == '/' && strspn(text, plain) == strlen(text)) {
-		fprintf(stream, "%s: %s\n", key, text);
+		fprintf(stream, "%s%s\n", before, text);
 		return;
 	}
-	fprintf(stream, "%s: \"", key);
+	fprintf(stream, "%s\"", before);
 	for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++) {
 		if (*byte == '"' || *byte == '\\')
 			fprintf(stream, "\\%c", *byte);
@@ -304,6 +363,14 @@ static void write_text(FILE *stream, const char *key, const char *text)
 	fputs("\"\n", stream);
 }
 
+static void write_text(FILE *stream, const char *key, const char *text)
+{
+	if (text == NULL)
+		return;
+	fprintf(stream, "%s:", key);
+	write_value(stream, " ", text);
+}
+
 char *options_render(const struct options *options)
 {
 	char *text = NULL;
@@ -312,22 +379,22 @@ char *options_render(const struct options *options)
 	if (stream == NULL)
 		return NULL;
 	write_text(stream, "data", options->data);
-	if (options->mount != NULL)
-		write_text(stream, "mount", options->mount);
-	if (options->name != NULL)
-		write_text(stream, "name", options->name);
-	if (options->peer != NULL)
-		write_text(stream, "peer", options->peer);
-	if (options->advertise != NULL)
-		write_text(stream, "advertise", options->advertise);
-	if (options->join != NULL)
-		write_text(stream, "join", options->join);
-	if (options->tls != NULL)
-		write_text(stream, "tls", options->tls);
-	if (options->grpc != NULL)
-		write_text(stream, "grpc", options->grpc);
+	if (options->mount_count == 1)
+		write_text(stream, "mount", options->mounts[0]);
+	else if (options->mount_count > 1)
+		fputs("mount:\n", stream);
+	for (size_t i = 0; options->mount_count > 1 && i < options->mount_count; i++)
+		write_value(stream, "  - ", options->mounts[i]);
+	write_text(stream, "name", options->name);
+	write_text(stream, "peer", options->peer);
+	write_text(stream, "advertise", options->advertise);
+	write_text(stream, "join", options->join);
+	write_text(stream, "tls", options->tls);
+	write_text(stream, "grpc", options->grpc);
 	fprintf(stream, "guard: %s\n", options->guard ? "yes" : "no");
 	fprintf(stream, "allow-other: %s\n", options->allow_other ? "yes" : "no");
+	write_text(stream, "owner", options->owner);
+	fprintf(stream, "mode: %03o\n", (unsigned)options->mode);
 	const bool failed = ferror(stream);
 	if (fclose(stream) != 0 || failed) {
 		free(text);

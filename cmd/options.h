@@ -3,6 +3,8 @@
 #define CLOG_CMD_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #include "cmd/config.h"
 
@@ -16,7 +18,8 @@ enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 struct options {
 	enum options_action action; /* not RUN: nothing else is set */
 	const char *data;
-	const char *mount;     /* NULL: none */
+	const char *mounts[CONFIG_MOUNTS_MAX];
+	size_t mount_count;
 	const char *name;      /* NULL: not told */
 	const char *peer;      /* NULL: none */
 	const char *advertise; /* NULL: not told */
@@ -26,6 +29,10 @@ struct options {
 	const char *config;    /* the file's path; NULL: none */
 	bool guard;
 	bool allow_other;
+	const char *owner; /* NULL: not told, and the next two are the process's own */
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
 	struct config file;
 };
 
@@ -33,7 +40,7 @@ struct options {
 typedef const char *(*options_lookup_cb)(const char *variable, void *arg);
 
 /* Merges, for each option, in falling precedence: the command line, the environment, the configuration file, the
- * default. An empty variable is as good as none. Returns -EINVAL with a sentence that names what is wrong and where it
+ * default. An empty variable is as good as none. The mounts of one source are not added to another's. Returns -EINVAL with a sentence that names what is wrong and where it
  * was said, or config_load's errors. Uses getopt_long, so one thread at a time. */
 int options_read(struct options *options, int argc, char *argv[], options_lookup_cb lookup, void *arg,
                  struct clog_error *err);

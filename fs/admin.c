@@ -122,7 +122,7 @@ void admin_write(struct fs *fs, const struct write *write)
 {
 	const char *allowed = NULL;
 	const struct handle *handle = handle_of(&write->file);
-	struct admin_command *admin = admin_create(handle->uid);
+	struct admin_command *admin = admin_create(handle->opener.uid);
 	if (admin == NULL) {
 		reply_error(write->req, -ENOMEM);
 		return;

@@ -39,7 +39,7 @@ void acknowledgement_read(struct acknowledgement *acknowledgement, fuse_req_t re
 
 void append_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *file)
 {
-	struct append_handle *handle = handle_create(fs, sizeof *handle, fuse_req_ctx(req)->uid, NULL);
+	struct append_handle *handle = handle_create(fs, sizeof *handle, access_caller(req), NULL);
 	if (handle == NULL) {
 		reply_error(req, -ENOMEM);
 		return;

@@ -26,13 +26,13 @@ void claim_create(struct fs *fs, fuse_req_t req, const char *name, struct fuse_f
 		reply_error(req, -EPERM);
 		return;
 	}
-	struct claim_handle *handle = handle_create(fs, sizeof *handle, fuse_req_ctx(req)->uid, NULL);
+	struct claim_handle *handle = handle_create(fs, sizeof *handle, access_caller(req), NULL);
 	if (handle == NULL) {
 		reply_error(req, -ENOMEM);
 		return;
 	}
 	handle->offset = offset;
-	tree_attr_begin(node, 0, &attr);
+	tree_attr_begin(fs, node, 0, &attr);
 	file->fh = (uintptr_t)handle;
 	file->direct_io = 1;
 	file->noflush = 1;

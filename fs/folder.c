@@ -40,10 +40,10 @@ static int clear(const char *path, struct clog_error *err)
 		if (!ours(&mount) || !mounts_dead(path))
 			return clog_error_set(err, -EBUSY, "%s: %s (%s) is mounted there", path, mount.source,
 			                      mount.type);
-		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
-			return clog_error_set(err, -errno,
-			                      "%s: the dead mount of an earlier clogd cannot be taken off: %s", path,
-			                      strerror(errno));
+		rc = mounts_take_off(path);
+		if (rc != 0)
+			return clog_error_set(err, rc, "%s: the dead mount of an earlier clogd cannot be taken off: %s",
+			                      path, strerror(-rc));
 		observe_event(OBSERVE_WARNING, "stale_mount_removed", OBSERVE_TEXT("folder", path));
 	}
 	return clog_error_set(err, -EBUSY, "%s: more than %d dead mounts are there", path, DEAD_MOUNTS_MAX);
@@ -197,6 +197,12 @@ void folder_abandon(struct folder *folder)
 	if (folder->guarded)
 		unguard(folder);
 	forget(folder);
+}
+
+bool folder_is_dead(const struct folder *folder)
+{
+	struct mount mount;
+	return mounts_find(folder->path, &mount) == 0 && ours(&mount) && mounts_dead(folder->path);
 }
 
 void folder_finish(struct folder *folder)

@@ -21,6 +21,8 @@ int folder_prepare(struct folder *folder, const char *path, enum fs_guard guard,
 void folder_abandon(struct folder *folder);
 /* Before the mount is taken off: removes a folder that was made, with the mount, where that is possible. */
 void folder_end(struct folder *folder);
+/* True when the mount is still there, but dead: its connection was cut. */
+bool folder_is_dead(const struct folder *folder);
 /* After the end of the mount: takes it off, if it is still there and dead; removes the folder if it was made; frees.
  * A guarded folder stays so. */
 void folder_finish(struct folder *folder);

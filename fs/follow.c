@@ -48,7 +48,7 @@ static void finish(struct handle *any)
 void follow_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *file)
 {
 	struct service_state state;
-	struct follow_handle *handle = handle_create(fs, sizeof *handle, fuse_req_ctx(req)->uid, finish);
+	struct follow_handle *handle = handle_create(fs, sizeof *handle, access_caller(req), finish);
 	if (handle == NULL) {
 		reply_error(req, -ENOMEM);
 		return;

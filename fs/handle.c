@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-void *handle_create(struct fs *fs, size_t size, uid_t uid, void (*finish)(struct handle *handle))
+void *handle_create(struct fs *fs, size_t size, struct auth_principal opener, void (*finish)(struct handle *handle))
 {
 	struct handle *handle = calloc(1, size);
 	if (handle == NULL)
 		return NULL;
-	handle->uid = uid;
+	handle->opener = opener;
 	handle->finish = finish;
 	handle->uses = 1;
 	handle->next = fs->handles;

@@ -56,7 +56,7 @@ static void *grown(void *buffer, size_t *capacity, size_t count, size_t item_siz
 
 void lines_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *file)
 {
-	struct lines_handle *handle = handle_create(fs, sizeof *handle, fuse_req_ctx(req)->uid, finish);
+	struct lines_handle *handle = handle_create(fs, sizeof *handle, access_caller(req), finish);
 	if (handle == NULL) {
 		reply_error(req, -ENOMEM);
 		return;

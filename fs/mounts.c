@@ -2,10 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* Undoes the escapes of the table: a blank is \040. */
 static void unescape(char *field)
@@ -68,4 +73,26 @@ bool mounts_dead(const char *path)
 	/* Not stat: it may be answered from what the kernel remembers. */
 	return statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &attr) != 0 &&
 	       (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+static int ask_fusermount(const char *path)
+{
+	char program[] = "fusermount3", unmount[] = "-u", lazily[] = "-z", quietly[] = "-q", end[] = "--";
+	char *const argv[] = {program, unmount, lazily, quietly, end, (char *)(uintptr_t)path, NULL};
+	pid_t pid;
+	int status, rc = posix_spawnp(&pid, program, NULL, NULL, argv, environ);
+	if (rc != 0)
+		return -rc;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
+}
+
+int mounts_take_off(const char *path)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		return 0;
+	int rc = -errno;
+	return rc == -EPERM && geteuid() != 0 ? ask_fusermount(path) : rc;
 }

@@ -14,5 +14,8 @@ struct mount {
 int mounts_find(const char *path, struct mount *mount);
 /* True when the filesystem at the path is one of FUSE whose program is gone. */
 bool mounts_dead(const char *path);
+/* Takes the uppermost mount at the path off, also while files are open in it. Who is not root may do that with mounts of
+ * FUSE that are their own: fusermount3 does it for them, which blocks. Returns 0 or a negative errno. */
+int mounts_take_off(const char *path);
 
 #endif

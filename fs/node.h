@@ -53,12 +53,12 @@ enum node_kind {
 
 /* What is the same for all nodes of a kind. */
 struct node_type {
-	const char *name;      /* in its folder; NULL where the number makes the name */
-	enum node_kind folder; /* that holds it */
-	mode_t mode;
+	const char *name;        /* in its folder; NULL where the number makes the name */
+	enum node_kind folder;   /* that holds it */
+	mode_t mode;             /* its type, and the most that anyone may: access_mode has what it is shown with */
 	enum auth_action action; /* that looking it up, asking for its attributes and opening it to read are */
 	enum auth_action change; /* that writing to it is, or making and removing something in it */
-	bool thoroughfare;       /* a folder that whoever may do any action passes through */
+	bool common;             /* whoever may do any action may look it up and open it to read */
 	uint32_t entry_s;        /* how long the kernel may trust the name, */
 	uint32_t attr_s;         /* and the attributes */
 	uint32_t block_size;     /* st_blksize: the size of pieces that programs are told to work in */

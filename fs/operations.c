@@ -16,10 +16,10 @@ static struct fs *fs_of(fuse_req_t req)
 }
 
 /* Answers and returns false where the user may not use the node, or the id is none of ours. */
-static bool allowed(fuse_req_t req, fuse_ino_t node, uid_t uid, bool change)
+static bool allowed(fuse_req_t req, fuse_ino_t node, struct auth_principal principal, bool change)
 {
 	enum node_kind kind = node_kind(node);
-	int rc = kind == NODE_NONE ? -ESTALE : access_ask(fs_of(req), uid, kind, change);
+	int rc = kind == NODE_NONE ? -ESTALE : access_ask(fs_of(req), principal, kind, change);
 	if (rc != 0)
 		reply_error(req, rc);
 	return rc == 0;
@@ -27,21 +27,21 @@ static bool allowed(fuse_req_t req, fuse_ino_t node, uid_t uid, bool change)
 
 static bool caller_allowed(fuse_req_t req, fuse_ino_t node)
 {
-	return allowed(req, node, fuse_req_ctx(req)->uid, false);
+	return allowed(req, node, access_caller(req), false);
 }
 
 static bool caller_may_change(fuse_req_t req, fuse_ino_t node)
 {
-	return allowed(req, node, fuse_req_ctx(req)->uid, true);
+	return allowed(req, node, access_caller(req), true);
 }
 
 /* Who opened the file that a request comes by: what is done by an open file is done in that name. */
-static uid_t opener(fuse_ino_t node, const struct fuse_file_info *file)
+static struct auth_principal opener(fuse_ino_t node, const struct fuse_file_info *file)
 {
 	enum node_kind kind = node_kind(node);
 	if (kind == NODE_RECORD || kind == NODE_STREAM || S_ISDIR(node_type(kind)->mode))
-		return (uid_t)file->fh;
-	return ((const struct handle *)handle_of(file))->uid;
+		return access_unpack(file->fh);
+	return ((const struct handle *)handle_of(file))->opener;
 }
 
 static bool opener_allowed(fuse_req_t req, fuse_ino_t node, const struct fuse_file_info *file)
@@ -87,12 +87,12 @@ static bool is_writable(enum node_kind kind)
 }
 
 /* Truncating and touching what can be written changes nothing, and programs that do it by habit go on. */
-static int setattr_check(fuse_ino_t node, const struct stat *attr, int set)
+static int setattr_check(const struct fs *fs, fuse_ino_t node, const struct stat *attr, int set)
 {
 	if (!is_writable(node_kind(node)))
 		return -EPERM;
 	struct stat now;
-	tree_attr_begin(node, 0, &now);
+	tree_attr_begin(fs, node, 0, &now);
 	if ((set & FUSE_SET_ATTR_MODE) && (attr->st_mode & 07777) != (now.st_mode & 07777))
 		return -EPERM;
 	if ((set & FUSE_SET_ATTR_UID) && attr->st_uid != now.st_uid)
@@ -106,7 +106,7 @@ static void on_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int s
 {
 	if (!(file != NULL ? opener_may_change(req, node, file) : caller_may_change(req, node)))
 		return;
-	int rc = setattr_check(node, attr, set);
+	int rc = setattr_check(fs_of(req), node, attr, set);
 	if (rc == 0)
 		tree_attr(fs_of(req), req, node);
 	else
@@ -123,7 +123,7 @@ static void on_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 {
 	if (!caller_allowed(req, node))
 		return;
-	file->fh = fuse_req_ctx(req)->uid;
+	file->fh = access_pack(access_caller(req));
 	reply_open(req, file);
 }
 

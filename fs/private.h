@@ -89,9 +89,16 @@ extern const struct fuse_lowlevel_ops operations;
 
 /* ---- access.c ---- */
 
-/* Returns 0, or -EACCES when the user may not use nodes of that kind, or, with change, not write to them, nor make and
- * remove what is in them. */
-int access_ask(const struct fs *fs, uid_t uid, enum node_kind kind, bool change);
+/* Who makes a request. */
+struct auth_principal access_caller(fuse_req_t req);
+/* Make a number of a principal, for what is opened and has no handle, and the principal of that. */
+uint64_t access_pack(struct auth_principal principal);
+struct auth_principal access_unpack(uint64_t packed);
+/* Returns 0, or -EACCES when the principal may not use nodes of that kind, or, with change, not write to them, nor make
+ * and remove what is in them. */
+int access_ask(const struct fs *fs, struct auth_principal principal, enum node_kind kind, bool change);
+/* The st_mode of nodes of that kind: what access_ask lets each class of users do. */
+mode_t access_mode(const struct fs *fs, enum node_kind kind);
 
 /* ---- reply.c: the one place where requests are answered. NULL stands for one that was answered by a signal ---- */
 
@@ -121,13 +128,13 @@ void reply_xattr(fuse_req_t req, const char *text, size_t text_size, size_t size
 
 struct handle {
 	struct handle *next, **place;          /* in fs->handles */
-	uid_t uid;                             /* of the opener: what is done by the handle is done in that name */
+	struct auth_principal opener;          /* what is done by the handle is done in that name */
 	void (*finish)(struct handle *handle); /* frees what the handle holds; NULL for nothing */
 	uint32_t uses;                         /* the kernel's, and those of requests that wait */
 };
 
 /* Makes a handle of size bytes that begins with a struct handle, zeroed. NULL when there is no memory. */
-void *handle_create(struct fs *fs, size_t size, uid_t uid, void (*finish)(struct handle *handle));
+void *handle_create(struct fs *fs, size_t size, struct auth_principal opener, void (*finish)(struct handle *handle));
 /* One more use; each is ended by handle_destroy, and with the last one the handle. */
 void handle_keep(struct handle *handle);
 void handle_destroy(struct handle *handle);
@@ -291,7 +298,7 @@ int member_by_name(struct fs *fs, const char *name, struct service_member *membe
 /* ---- tree.c: names and attributes ---- */
 
 /* Fills in what follows from the id and the service's state alone: all but a file's size, its times and its links. */
-void tree_attr_begin(uint64_t node, uint64_t time_ns, struct stat *attr);
+void tree_attr_begin(const struct fs *fs, uint64_t node, uint64_t time_ns, struct stat *attr);
 /* The number of the node that a kind is reached by now: the leader's id, where the stream begins... */
 uint64_t tree_number(struct fs *fs, enum node_kind kind);
 void tree_lookup(struct fs *fs, fuse_req_t req, uint64_t folder, const char *name);

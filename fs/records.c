@@ -59,7 +59,7 @@ static void answer(struct record_request *request, int status)
 		            request->position);
 		return;
 	}
-	tree_attr_begin(node, record->time_ns, &attr);
+	tree_attr_begin(request->fs, node, record->time_ns, &attr);
 	attr.st_size = record->size;
 	attr.st_blocks = (record->size + 511) / 512;
 	if (request->purpose == LOOKUP)
@@ -146,7 +146,7 @@ void records_open(struct fs *fs, fuse_req_t req, uint64_t offset, struct fuse_fi
 		reply_error(req, -ESTALE);
 		return;
 	}
-	file->fh = fuse_req_ctx(req)->uid;
+	file->fh = access_pack(access_caller(req));
 	file->keep_cache = 1;
 	file->noflush = 1;
 	reply_open(req, file);

@@ -82,6 +82,8 @@ static void polled(uv_poll_t *poll, int status, int events)
 		fs->over = true;
 	if (fs->over && !fs->closing) {
 		uv_poll_stop(poll);
+		if (folder_is_dead(&fs->folder))
+			observe_event(OBSERVE_WARNING, "mount_aborted", OBSERVE_TEXT("folder", fs->folder.path));
 		if (!fs->draining)
 			fs->ended(fs->ended_arg);
 	}

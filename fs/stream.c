@@ -92,7 +92,7 @@ static void read_answered(struct service_read *read, void *arg)
 
 void stream_open(fuse_req_t req, struct fuse_file_info *file)
 {
-	file->fh = fuse_req_ctx(req)->uid;
+	file->fh = access_pack(access_caller(req));
 	file->direct_io = 1; /* the file grows, and position 0 is another one after a trim */
 	file->noflush = 1;
 	reply_open(req, file);

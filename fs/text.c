@@ -126,9 +126,10 @@ static void finish(struct handle *handle)
 	free(((struct text_handle *)handle)->text);
 }
 
-static void open_text(struct fs *fs, fuse_req_t req, uid_t uid, char *text, size_t size, struct fuse_file_info *file)
+static void open_text(struct fs *fs, fuse_req_t req, struct auth_principal opener, char *text, size_t size,
+                      struct fuse_file_info *file)
 {
-	struct text_handle *handle = handle_create(fs, sizeof *handle, uid, finish);
+	struct text_handle *handle = handle_create(fs, sizeof *handle, opener, finish);
 	if (handle == NULL) {
 		free(text);
 		reply_error(req, -ENOMEM);
@@ -144,7 +145,7 @@ static void open_text(struct fs *fs, fuse_req_t req, uid_t uid, char *text, size
 /* An opening of next, which waits for the log's end as the leader has it. */
 struct next_opening {
 	struct command command;
-	uid_t uid;
+	struct auth_principal opener;
 	struct fuse_file_info file;
 };
 
@@ -156,7 +157,7 @@ static void end_told(struct command *command, fuse_req_t req, int status)
 	if (status == 0)
 		status = render_number(command->command.value, &text, &size);
 	if (status == 0)
-		open_text(command->pending.fs, req, opening->uid, text, size, &opening->file);
+		open_text(command->pending.fs, req, opening->opener, text, size, &opening->file);
 	else
 		reply_error(req, status);
 }
@@ -168,7 +169,7 @@ static void open_next(struct fs *fs, fuse_req_t req, const struct fuse_file_info
 		reply_error(req, -ENOMEM);
 		return;
 	}
-	opening->uid = fuse_req_ctx(req)->uid;
+	opening->opener = access_caller(req);
 	opening->file = *file;
 	opening->command.command.kind = SERVICE_END;
 	opening->command.pending.any_signal = true;
@@ -186,7 +187,7 @@ void text_open(struct fs *fs, fuse_req_t req, uint64_t node, struct fuse_file_in
 	}
 	int rc = text_render(fs, node, &text, &size);
 	if (rc == 0)
-		open_text(fs, req, fuse_req_ctx(req)->uid, text, size, file);
+		open_text(fs, req, access_caller(req), text, size, file);
 	else
 		reply_error(req, rc);
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SECOND_NS 1000000000u
 
@@ -14,16 +13,16 @@ struct target {
 	char path[sizeof "cluster/" + SERVICE_NAME_SIZE];
 };
 
-void tree_attr_begin(uint64_t node, uint64_t time_ns, struct stat *attr)
+void tree_attr_begin(const struct fs *fs, uint64_t node, uint64_t time_ns, struct stat *attr)
 {
 	const struct node_type *type = node_type(node_kind(node));
 	const struct timespec time = {.tv_sec = (time_t)(time_ns / SECOND_NS), .tv_nsec = (long)(time_ns % SECOND_NS)};
 	/* One link for folders, too: their subfolders are not counted. */
 	*attr = (struct stat){.st_ino = node_ino(node),
-	                      .st_mode = type->mode,
+	                      .st_mode = access_mode(fs, node_kind(node)),
 	                      .st_nlink = 1,
-	                      .st_uid = geteuid(),
-	                      .st_gid = getegid(),
+	                      .st_uid = fs->auth->owner,
+	                      .st_gid = fs->auth->group,
 	                      .st_blksize = type->block_size,
 	                      .st_atim = time,
 	                      .st_mtim = time,
@@ -85,7 +84,7 @@ static int attributes(struct fs *fs, uint64_t node, struct stat *attr)
 
 	service_state(fs->service, &state);
 	bool of_log = node_type(kind)->folder == NODE_LOG && state.time_ns != 0;
-	tree_attr_begin(node, of_log ? state.time_ns : state.start_ns, attr);
+	tree_attr_begin(fs, node, of_log ? state.time_ns : state.start_ns, attr);
 	if (kind == NODE_STREAM) {
 		size = state.stream_end - node_number(node);
 	} else if (kind == NODE_MEMBER) {
@@ -137,7 +136,7 @@ void tree_lookup(struct fs *fs, fuse_req_t req, uint64_t folder, const char *nam
 	}
 	int rc = find(fs, folder, name, &node);
 	if (rc == 0)
-		rc = access_ask(fs, fuse_req_ctx(req)->uid, node_kind(node), false);
+		rc = access_ask(fs, access_caller(req), node_kind(node), false);
 	if (rc == 0)
 		rc = attributes(fs, node, &attr);
 	if (rc == 0)

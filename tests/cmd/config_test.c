@@ -40,7 +40,8 @@ static void all_keys_are_read(void **state)
 	(void)state;
 	accept_text("data: /var/lib/clog\nmount: /mnt/clog\nname: one\nguard: no\nallow-other: yes\n");
 	assert_string_equal(config.data, "/var/lib/clog");
-	assert_string_equal(config.mount, "/mnt/clog");
+	assert_string_equal(config.mount[0], "/mnt/clog");
+	assert_int_equal(config.mount_count, 1);
 	assert_string_equal(config.name, "one");
 	assert_int_equal(config.guard, CONFIG_NO);
 	assert_int_equal(config.allow_other, CONFIG_YES);
@@ -51,7 +52,7 @@ static void other_ways_to_write_the_same_are_read(void **state)
 	(void)state;
 	accept_text("# a comment\n---\n{ data: \"/a b\\tc\", name: 'it', \"guard\": true, allow-other: \"false\" }\n");
 	assert_string_equal(config.data, "/a b\tc");
-	assert_string_equal(config.mount, "");
+	assert_int_equal(config.mount_count, 0);
 	assert_string_equal(config.name, "it");
 	assert_int_equal(config.guard, CONFIG_YES);
 	assert_int_equal(config.allow_other, CONFIG_NO);
@@ -67,7 +68,7 @@ static void a_file_that_says_nothing_is_accepted(void **state)
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		accept_text(texts[i]);
 		assert_string_equal(config.data, "");
-		assert_string_equal(config.mount, "");
+		assert_int_equal(config.mount_count, 0);
 		assert_string_equal(config.name, "");
 		assert_int_equal(config.guard, CONFIG_UNSET);
 		assert_int_equal(config.allow_other, CONFIG_UNSET);
@@ -88,12 +89,37 @@ static void a_value_of_another_type_is_named_with_its_line(void **state)
 {
 	(void)state;
 	refuse_text("name: x\ndata: [/x]\n", "c.yaml, line 2: data is one text, not a list or a mapping");
-	refuse_text("mount: {a: b}\n", "c.yaml, line 1: mount is one text, not a list or a mapping");
+	refuse_text("mount: {a: b}\n", "c.yaml, line 1: mount is one text, or a list of at most 8");
 	refuse_text("name: x\nguard: maybe\n", "c.yaml, line 2: guard is yes or no");
 	refuse_text("guard: YES\n", "c.yaml, line 1: guard is yes or no");
 	refuse_text("guard: 1\n", "c.yaml, line 1: guard is yes or no");
 	refuse_text("guard:\n  - yes\n", "c.yaml, line 2: guard is yes or no");
 	refuse_text("\nallow-other:\n", "c.yaml, line 2: allow-other is yes or no");
+}
+
+static void mount_may_be_a_list(void **state)
+{
+	(void)state;
+	accept_text("data: /x\nmount: [/a, /b]\nowner: nobody:7\nmode: 0640\n");
+	assert_int_equal(config.mount_count, 2);
+	assert_string_equal(config.mount[0], "/a");
+	assert_string_equal(config.mount[1], "/b");
+	assert_string_equal(config.data, "/x");
+	assert_string_equal(config.owner, "nobody:7");
+	assert_string_equal(config.mode, "0640");
+	accept_text("mount:\n  - /a\n");
+	assert_int_equal(config.mount_count, 1);
+	accept_text("mount: [1, 2, 3, 4, 5, 6, 7, 8]\n");
+	assert_int_equal(config.mount_count, 8);
+	assert_string_equal(config.mount[7], "8");
+	refuse_text("mount: [1, 2, 3, 4, 5, 6, 7, 8, 9]\n",
+	            "c.yaml, line 1: mount is one text, or a list of at most 8");
+	refuse_text("name: x\nmount: []\n", "c.yaml, line 2: mount is one text, or a list of at most 8");
+	refuse_text("mount:\n- /a\n- [/b]\n", "c.yaml, line 2: mount is one text, or a list of at most 8");
+	refuse_text("mount: [/a, '']\n", "c.yaml, line 1: mount is empty");
+	refuse_text("mount: [/a]\nmont: /y\n", "c.yaml, near line 1: unknown key 'mont'");
+	refuse_text("mount: [/a]\nguard: maybe\n", "c.yaml, line 2: guard is yes or no");
+	refuse_text("mount: [/a]\nmount: /b\n", "c.yaml, near line 1: mount is given twice");
 }
 
 static void an_empty_value_is_named(void **state)
@@ -297,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_says_nothing_is_accepted),
 		cmocka_unit_test(an_unknown_key_is_named),
 		cmocka_unit_test(a_value_of_another_type_is_named_with_its_line),
+		cmocka_unit_test(mount_may_be_a_list),
 		cmocka_unit_test(an_empty_value_is_named),
 		cmocka_unit_test(a_value_may_be_as_long_as_a_path_and_no_longer),
 		cmocka_unit_test(a_key_given_twice_is_named),

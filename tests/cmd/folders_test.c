@@ -106,6 +106,23 @@ static void data_under_the_mount_is_refused(void **state)
 	       "/no/such/mnt");
 }
 
+static void mounts_in_each_other_are_refused(void **state)
+{
+	(void)state;
+	static const char *const wrong[][2] = {
+		{"there", "link/"}, {"new", "new"}, {"there", "link/in"}, {"new/x", "./new"}};
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		struct clog_error err = {0};
+		char sentence[128];
+		assert_int_equal(folders_check_mounts(wrong[i][0], wrong[i][1], &err), -EINVAL);
+		snprintf(sentence, sizeof sentence, "%s and %s: two mounts need a folder each, neither in the other",
+		         wrong[i][0], wrong[i][1]);
+		assert_string_equal(err.text, sentence);
+	}
+	assert_int_equal(folders_check_mounts("there", "there2", NULL), 0);
+	assert_int_equal(folders_check_mounts("new/a", "new/b", NULL), 0);
+}
+
 static void a_working_folder_that_is_gone_is_an_error(void **state)
 {
 	(void)state;
@@ -149,6 +166,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_working_folder_that_is_gone_is_an_error, enter_folder, leave_folder),
 		cmocka_unit_test_setup_teardown(memory_that_runs_out_is_an_error, enter_folder, leave_folder),
 		cmocka_unit_test_setup_teardown(data_under_the_mount_is_refused, enter_folder, leave_folder),
+		cmocka_unit_test_setup_teardown(mounts_in_each_other_are_refused, enter_folder, leave_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

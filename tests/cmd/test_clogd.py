@@ -53,7 +53,8 @@ class Told(clogd.ClogdTest):
         self.assert_refused(2, path + ".not", "No such file")
 
     def test_all_can_be_said_in_a_file(self):
-        told = f"data: {self.member.data}\nmount: {self.member.mount}\nname: \"from-file\"\nguard: no\nallow-other: no\n"
+        told = f"data: {self.member.data}\nmount: {self.member.mount}\nname: \"from-file\"\n" \
+               "guard: no\nallow-other: yes\nowner: \"nobody:nogroup\"\nmode: 640\n"
         self.member.options = ["--config", self.write("clogd.yaml", told)]
         self.member.start()
         self.assertEqual(os.readlink(self.member.path("self")), "cluster/from-file")

@@ -153,7 +153,7 @@ int mounted_setup_unmounted(void **state)
 
 int mounted_start(struct mounted *m, const struct fs_options *options)
 {
-	static const struct auth_policy owner = {.owner = 0};
+	static const struct auth_policy owner = {.owner = 0, .mode = 0644};
 	struct fs_options all = {.guard = FS_GUARD_NO};
 	int commands[2], reports[2];
 	char what;
@@ -161,7 +161,8 @@ int mounted_start(struct mounted *m, const struct fs_options *options)
 		all = *options;
 	all.folder = m->folder;
 	all.config = CONFIG_TEXT;
-	all.auth = &owner;
+	if (all.auth == NULL)
+		all.auth = &owner;
 	memset(m->err, 0, sizeof *m->err);
 	assert_int_equal(pipe2(commands, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(reports, O_CLOEXEC), 0);

@@ -42,7 +42,7 @@ int mounted_teardown(void **state);
 int mounted_setup_unmounted(void **state);
 
 /* Starts a server. Returns what fs_mount did, with its sentence in m->err. NULL stands for the plainest options; of
- * others, folder and auth are set by this. */
+ * others, folder is set by this, and auth where it is NULL. */
 int mounted_start(struct mounted *m, const struct fs_options *options);
 /* Asks the server: 'r' to answer what is held, 'g' to call service_ready's callback, 'u' to unmount and end. */
 void mounted_command(struct mounted *m, char command);

@@ -45,7 +45,9 @@ static int as_nobody(struct mounted *m, int (*step)(struct mounted *m, int fd), 
 static int mounted_to_all_of(void **state, unsigned actions)
 {
 	nobody_may = actions;
-	static const struct fs_options options = {.guard = FS_GUARD_NO, .allow_other = true};
+	/* By their modes the kernel would let all users do all that they ask for. */
+	static const struct auth_policy modes = {.owner = 0, .mode = 0666};
+	static const struct fs_options options = {.guard = FS_GUARD_NO, .allow_other = true, .auth = &modes};
 	if (mounted_setup_unmounted(state) != 0)
 		return -1;
 	struct mounted *m = *state;
@@ -184,10 +186,10 @@ static bool all_open(struct mounted *m, const char *const *names)
 	return true;
 }
 
-static bool none_opens(struct mounted *m, const char *const *names)
+static bool none_opens(struct mounted *m, const char *const *names, int flags)
 {
 	while (*names != NULL)
-		if (ERRNO(open(at(m, *names++), O_RDONLY | O_CLOEXEC)) != EACCES)
+		if (ERRNO(open(at(m, *names++), flags | O_CLOEXEC)) != EACCES)
 			return false;
 	return true;
 }
@@ -195,7 +197,7 @@ static bool none_opens(struct mounted *m, const char *const *names)
 static int be_a_producer(struct mounted *m, int fd)
 {
 	(void)fd;
-	return all_open(m, produced) && none_opens(m, consumed) && none_opens(m, observed) &&
+	return all_open(m, produced) && none_opens(m, consumed, O_RDONLY) && none_opens(m, observed, O_RDONLY) &&
 	                       opendir(at(m, "log")) != NULL && opendir(at(m, "log/records")) == NULL &&
 	                       opendir(at(m, "status")) == NULL
 	               ? 0
@@ -205,8 +207,9 @@ static int be_a_producer(struct mounted *m, int fd)
 static int be_a_consumer(struct mounted *m, int fd)
 {
 	(void)fd;
-	return all_open(m, consumed) && none_opens(m, produced) && none_opens(m, observed) &&
-	                       opendir(at(m, "log/records")) != NULL && opendir(at(m, "cluster")) == NULL
+	return all_open(m, consumed) && none_opens(m, produced, O_WRONLY) && all_open(m, produced) &&
+	                       none_opens(m, observed, O_RDONLY) && opendir(at(m, "log/records")) != NULL &&
+	                       opendir(at(m, "cluster")) == NULL
 	               ? 0
 	               : 1;
 }
@@ -214,9 +217,9 @@ static int be_a_consumer(struct mounted *m, int fd)
 static int be_an_observer(struct mounted *m, int fd)
 {
 	(void)fd;
-	return all_open(m, observed) && none_opens(m, consumed) && none_opens(m, produced) &&
-	                       opendir(at(m, "")) != NULL && opendir(at(m, "cluster")) != NULL &&
-	                       opendir(at(m, "log/records")) == NULL
+	return all_open(m, observed) && none_opens(m, consumed, O_RDONLY) && none_opens(m, produced, O_WRONLY) &&
+	                       all_open(m, produced) && opendir(at(m, "")) != NULL &&
+	                       opendir(at(m, "cluster")) != NULL && opendir(at(m, "log/records")) == NULL
 	               ? 0
 	               : 1;
 }

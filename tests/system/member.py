@@ -124,9 +124,10 @@ class Member:
         shutil.rmtree(self.folder)
 
     def unguard(self):
-        """Takes the immutable flag off the folder under the mount."""
-        if os.path.isdir(self.mount):
-            subprocess.run(["chattr", "-i", self.mount], timeout=20, check=False, capture_output=True)
+        """Takes the immutable flag off the folders under its mounts."""
+        for folder in (self.mount, *(more for told, more in zip(self.options, self.options[1:]) if told == "--mount")):
+            if os.path.isdir(folder):
+                subprocess.run(["chattr", "-i", folder], timeout=20, check=False, capture_output=True)
 
 
 class MemberTest(unittest.TestCase):

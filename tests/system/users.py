@@ -1,0 +1,52 @@
+"""Doing something as another user."""
+
+import os
+
+OWNER, MATE, STRANGER = 61001, 61002, 61003  # numbers that no user of the machine needs to have
+GROUP, ELSEWHERE = 62001, 62002
+
+
+class User:
+    """A user by numbers: of a process of its own, which does one thing."""
+
+    def __init__(self, uid, gid, *groups):
+        self.uid, self.gid, self.groups = uid, gid, groups
+
+    def outcome(self, call, *arguments):
+        """Makes the call as this user, and gives 0 or the errno that it failed with."""
+        child = os.fork()
+        if child == 0:
+            status = 255
+            try:
+                os.setgroups(self.groups)
+                os.setgid(self.gid)
+                os.setuid(self.uid)
+                call(*arguments)
+                status = 0
+            except OSError as error:
+                status = error.errno
+            finally:
+                os._exit(status)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+OWNING = User(OWNER, ELSEWHERE)
+IN_GROUP = User(MATE, GROUP)
+IN_GROUP_BESIDES = User(MATE, ELSEWHERE, 4, GROUP, 5)
+IN_GROUP_OF_MANY = User(MATE, ELSEWHERE, *range(63000, 63300), GROUP)
+OTHER = User(STRANGER, ELSEWHERE, 4, 5)
+
+
+def write(path, text=b"data\n"):
+    """One write to a file that is there."""
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        os.write(handle, text)
+    finally:
+        os.close(handle)
+
+
+def read(path):
+    """All of a file."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
