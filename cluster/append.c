@@ -373,6 +373,8 @@ void append_accepted(struct cluster *cluster, const struct log_tail *after)
 	uint64_t offset = after->next_offset - count;
 	while (cluster->proposing->first != NULL) {
 		struct batch *batch = list_take(cluster->proposing);
+		/* Another decision may have gone before, and was lost with the record that it was made by. */
+		batch->status = 0;
 		batch->entry = after->entry;
 		batch->first_offset = offset;
 		batch->sent = true;

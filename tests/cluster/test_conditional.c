@@ -130,6 +130,33 @@ static void a_guess_that_came_of_a_record_that_was_lost_is_decided_again(void **
 	several_expect_equal(&several);
 }
 
+/* It was told to be taken by a record of its own leader that is lost, and is decided by that member when it leads again:
+ * nothing of the first decision is left. */
+static void a_guess_that_was_wrong_is_forgotten(void **state)
+{
+	struct sent lost = {0}, guess;
+	found(3);
+	struct cluster *cluster = several_cluster(&several, 0);
+	several_isolate(&several, 0, true);
+	member_send_text(several_member(&several, 0), &lost, "lost");
+	several_send_at(&several, 0, &guess, 3, "guess");
+	several_settle(&several);
+	assert_non_null(cluster->settled.first);
+	assert_int_equal(cluster->settled.first->status, -EEXIST);
+	cluster->proposed.first->deadline = 0;
+	assert_int_equal(several_answer(&several, &lost), -ETIMEDOUT);
+	several_elect(&several, 1);
+	lose_all(MESSAGE_FORWARD);
+	several_isolate(&several, 0, false);
+	several_agree(&several);
+	several_elect(&several, 0);
+	lose_all(0);
+	assert_int_equal(several_answer(&several, &guess), 0);
+	assert_int_equal(guess.append.first_offset, 3);
+	member_expect_text(several_member(&several, 0), 3, "guess");
+	several_expect_equal(&several);
+}
+
 /* The next leader's entry comes in the place of the record, and that it is committed in the same message. */
 static void a_guess_is_decided_again_though_another_entry_of_its_number_is_committed_at_once(void **state)
 {
@@ -401,6 +428,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_conditional_append_of_a_follower_whose_answer_is_lost_is_not_told_that_it_exists, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(a_guess_that_was_wrong_is_forgotten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_guess_is_decided_again_though_another_entry_of_its_number_is_committed_at_once, set_up,
 			tear_down),
