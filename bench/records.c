@@ -1,8 +1,9 @@
 /* Opens, reads and closes records one after the other, each once: what the kernel does not know yet it asks for.
  *
- *   bench_records FOLDER FIRST COUNT [STEP]     FOLDER is log/records; every STEPth of COUNT records, around and around
+ *   bench_records FOLDER FIRST RANGE STEP COUNT     FOLDER is log/records
  *
- * STEP 1, the default, is in their order; one without a factor of COUNT is all over the place. Prints records a second. */
+ * COUNT of the RANGE of records from FIRST on, every STEPth, around and around: with 1 in their order, with a number that
+ * has no factor of RANGE all over the place. Prints records a second. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -34,15 +35,17 @@ static void read_record(const char *folder, uint64_t offset)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4 && argc != 5) {
-		fprintf(stderr, "usage: bench_records FOLDER FIRST COUNT [STEP]\n");
+	if (argc != 6) {
+		fprintf(stderr, "usage: bench_records FOLDER FIRST RANGE STEP COUNT\n");
 		return 2;
 	}
-	uint64_t first = strtoull(argv[2], NULL, 10), count = strtoull(argv[3], NULL, 10);
-	uint64_t step = argc == 5 ? strtoull(argv[4], NULL, 10) : 1;
+	uint64_t first = strtoull(argv[2], NULL, 10), range = strtoull(argv[3], NULL, 10);
+	uint64_t step = strtoull(argv[4], NULL, 10), count = strtoull(argv[5], NULL, 10);
+	if (range == 0)
+		return 2;
 	double begin = now();
 	for (uint64_t i = 0; i < count; i++)
-		read_record(argv[1], first + i * step % count);
+		read_record(argv[1], first + i * step % range);
 	printf("%.0f\n", (double)count / (now() - begin));
 	return 0;
 }
