@@ -24,10 +24,19 @@ static bool waits(const struct write *write)
 	return write->data == NULL || !(write->file.flags & O_NONBLOCK);
 }
 
+static bool leaderless(const struct fs *fs)
+{
+	struct service_state state;
+	service_state(fs->service, &state);
+	return state.leader == 0;
+}
+
 void write_start(struct fs *fs, const struct write *write)
 {
-	/* One after the other: a later write may continue an earlier one's line. */
-	int rc = fs->deferred != NULL ? -EAGAIN : write_try(fs, write);
+	/* One after the other: a later write may continue an earlier one's line. And without a leader there is nothing
+	 * but to wait for one. */
+	bool must_wait = fs->deferred != NULL || (!waits(write) && leaderless(fs));
+	int rc = must_wait ? -EAGAIN : write_try(fs, write);
 	if (rc == -EAGAIN && waits(write))
 		defer_start(fs, write);
 	else if (rc != 0)

@@ -122,6 +122,27 @@ static void who_does_not_want_to_wait_is_refused(void **state)
 	assert_int_equal(m->fake->count, 1);
 }
 
+static void who_does_not_want_to_wait_for_a_leader_is_refused(void **state)
+{
+	struct mounted *m = *state;
+	int at_once = open_at(m, "log/append", O_WRONLY | O_NONBLOCK), patient = open_at(m, "log/append", O_WRONLY);
+	int lines = open_at(m, "log/lines", O_WRONLY | O_NONBLOCK);
+	uint64_t leader = m->fake->leader;
+	m->fake->leader = 0;
+	assert_int_equal(ERRNO(write(at_once, "x", 1)), EAGAIN);
+	assert_int_equal(ERRNO(write(lines, "x\n", 2)), EAGAIN);
+	assert_int_equal(write(patient, "a", 1), 1); /* the service waits for one */
+	m->fake->leader = leader;
+	assert_int_equal(write(at_once, "b", 1), 1);
+	assert_int_equal(write(lines, "c", 1), 1);
+	m->fake->leader = 0;
+	assert_int_equal(close(lines), 0); /* its end waits all the same */
+	close(at_once);
+	close(patient);
+	assert_int_equal(m->fake->count, 3);
+	assert_true(fake_has(m->fake, 2, "c", 1));
+}
+
 static void what_waited_learns_of_a_failure(void **state)
 {
 	struct mounted *m = *state;
@@ -171,6 +192,7 @@ int main(void)
 		TEST(it_waits_again_when_the_room_was_not_enough),
 		TEST(lines_and_their_carry_wait_too),
 		TEST(who_does_not_want_to_wait_is_refused),
+		TEST(who_does_not_want_to_wait_for_a_leader_is_refused),
 		TEST(what_waited_learns_of_a_failure),
 		TEST(a_large_write_that_waited_keeps_its_bytes),
 	};

@@ -15,7 +15,7 @@ UNKNOWN = {errno.ECONNABORTED, errno.ENOTCONN}
 
 
 class Attempt(threading.Thread):
-    """One append, and what became of it."""
+    """One append, or without a record one opening to read, and what became of it."""
 
     def __init__(self, path, record):
         super().__init__(daemon=True)
@@ -24,9 +24,10 @@ class Attempt(threading.Thread):
 
     def run(self):
         try:
-            handle = os.open(self.path, os.O_WRONLY)
+            handle = os.open(self.path, os.O_RDONLY if self.record is None else os.O_WRONLY)
             try:
-                os.write(handle, self.record)
+                if self.record is not None:
+                    os.write(handle, self.record)
             finally:
                 os.close(handle)
             self.outcome = 0
@@ -70,6 +71,11 @@ class Quorum(ClusterTest):
         proposed = Attempt(append, b"proposed\n")
         until(lambda: self.leader(self.member) is None, 30, "the leader has given up")
         refused = Attempt(append, b"refused\n")
+        asking = Attempt(self.member.path("log/next"), None)
+        at_once = os.open(append, os.O_WRONLY | os.O_NONBLOCK)
+        with self.assertRaises(BlockingIOError):
+            os.write(at_once, b"at once\n")
+        os.close(at_once)
         while refused.is_alive() or proposed.is_alive():
             self.assertEqual(read(self.member.path("records/0")), b"before\n")
             self.assertEqual(read(self.member.path("log/stream")), b"before\n")
@@ -77,6 +83,8 @@ class Quorum(ClusterTest):
             refused.join(0.2)
         self.assertEqual(errno.errorcode.get(proposed.outcome), "ETIMEDOUT")
         self.assertEqual(errno.errorcode.get(refused.outcome), "EHOSTUNREACH")
+        asking.join(20)
+        self.assertEqual(errno.errorcode.get(asking.outcome), "EHOSTUNREACH")
         self.resume_others()
         self.leading()
         self.shell(f"echo after >> {self.member.mount}/append")

@@ -37,9 +37,9 @@ IN_GROUP_OF_MANY = User(MATE, ELSEWHERE, *range(63000, 63300), GROUP)
 OTHER = User(STRANGER, ELSEWHERE, 4, 5)
 
 
-def write(path, text=b"data\n"):
-    """One write to a file that is there."""
-    handle = os.open(path, os.O_WRONLY)
+def write(path, text=b"data\n", flags=0):
+    """One write to a file that is there, or, by the flags, that it makes."""
+    handle = os.open(path, os.O_WRONLY | flags)
     try:
         os.write(handle, text)
     finally:
