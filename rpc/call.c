@@ -299,7 +299,7 @@ static bool authorize(struct call *call)
 		return true;
 	char message[RPC_MESSAGE_SIZE];
 	snprintf(message, sizeof message, "%s may not %s", principal->name, actions[action]);
-	if (call->rpc->denials++ < RPC_DENIALS_MAX)
+	if (call->rpc->tellings++ < RPC_TELLINGS_MAX)
 		observe_event(OBSERVE_WARNING, "denied", OBSERVE_TEXT("principal", principal->name),
 		              OBSERVE_TEXT("action", actions[action]), OBSERVE_TEXT("log", RPC_LOG),
 		              OBSERVE_TEXT("address", call->connection->from));

@@ -69,12 +69,20 @@ void connection_soon(struct connection *connection)
 
 /* ---- Limits ---- */
 
+/* Tells of one that is refused; of a crowd, not of each. */
+static void tell(const struct connection *connection, const char *reason)
+{
+	const char *name = connection->principal.name;
+	if (connection->rpc->tellings++ < RPC_TELLINGS_MAX)
+		observe_event(OBSERVE_WARNING, "rpc_refused", OBSERVE_TEXT("address", connection->from),
+		              OBSERVE_TEXT("name", name != NULL ? name : ""), OBSERVE_TEXT("reason", reason));
+}
+
 void connection_calm(struct connection *connection, const char *reason)
 {
 	if (connection->leaving)
 		return;
-	observe_event(OBSERVE_WARNING, "rpc_refused", OBSERVE_TEXT("address", connection->from),
-	              OBSERVE_TEXT("name", connection->principal.name), OBSERVE_TEXT("reason", reason));
+	tell(connection, reason);
 	nghttp2_session_terminate_session(connection->session, NGHTTP2_ENHANCE_YOUR_CALM);
 	leave(connection);
 	connection_soon(connection);
@@ -115,9 +123,7 @@ static void on_opened(void *arg)
 {
 	struct connection *connection = arg;
 	if (!identify(connection)) {
-		observe_event(OBSERVE_WARNING, "rpc_refused", OBSERVE_TEXT("address", connection->from),
-		              OBSERVE_TEXT("name", connection->principal.name),
-		              OBSERVE_TEXT("reason", "its certificate is for another cluster"));
+		tell(connection, "its certificate is for another cluster");
 		connection_destroy(connection);
 		return;
 	}
@@ -136,8 +142,11 @@ static void on_bytes(void *arg, const void *data, size_t size)
 	if (connection->leaving)
 		return;
 	connection->used_ms = rpc_now(connection->rpc);
-	if (nghttp2_session_mem_recv(connection->session, data, size) < 0)
+	const ssize_t taken = nghttp2_session_mem_recv(connection->session, data, size);
+	if (taken < 0) {
+		tell(connection, nghttp2_strerror((int)taken));
 		leave(connection);
+	}
 	connection_soon(connection);
 }
 
@@ -149,10 +158,8 @@ static void on_soon(void *arg)
 static void on_over(void *arg, int status, const char *sentence)
 {
 	struct connection *connection = arg;
-	/* One that was refused for its certificate may want to know why. */
-	if (status == -EACCES)
-		observe_event(OBSERVE_WARNING, "rpc_refused", OBSERVE_TEXT("address", connection->from),
-		              OBSERVE_TEXT("reason", sentence));
+	if (status == -EACCES || status == -EPROTO)
+		tell(connection, sentence);
 	connection_destroy(connection);
 }
 

@@ -59,7 +59,8 @@ static bool is_chatter(const nghttp2_frame *frame)
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	struct connection *connection = arg;
-	if (frame->hd.type == NGHTTP2_SETTINGS && !connection->greeted) {
+	/* It knows the limits. */
+	if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && !connection->greeted) {
 		connection->greeted = true;
 		connection->rpc->stranger_count--;
 	}
@@ -72,6 +73,13 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		call_begin(call);
 	if (call != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
 		call_end(call);
+	return 0;
+}
+
+/* A frame that ends a call, or a call too many. */
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
+{
+	connection_reset(arg);
 	return 0;
 }
 
@@ -108,6 +116,7 @@ int http2_init(struct rpc *rpc)
 	nghttp2_session_callbacks_set_on_header_callback(rpc->callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(rpc->callbacks, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(rpc->callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(rpc->callbacks, on_invalid);
 	nghttp2_session_callbacks_set_on_frame_send_callback(rpc->callbacks, on_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(rpc->callbacks, on_close);
 	nghttp2_option_set_no_auto_window_update(rpc->option, 1);

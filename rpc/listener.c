@@ -106,7 +106,7 @@ static void tell_counts(struct rpc *rpc)
 		observe_event(OBSERVE_WARNING, "rpc_crowded", OBSERVE_NUMBER("refused", rpc->refusals),
 		              OBSERVE_NUMBER("connections", rpc->connection_count));
 	rpc->refusals = 0;
-	rpc->denials = 0;
+	rpc->tellings = 0;
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -45,7 +45,7 @@
 #define RPC_DRAIN_MS 5000u           /* how long calls under way may take when the door closes */
 #define RPC_TICK_MS 50u              /* how often times are looked at */
 #define RPC_MESSAGE_SIZE 160u        /* bytes of what is said of an error, the NUL included */
-#define RPC_DENIALS_MAX 10u          /* that events tell of, each RPC_TELL_MS */
+#define RPC_TELLINGS_MAX 10u         /* events of clients that are refused something, each RPC_TELL_MS */
 #define RPC_TELL_MS 1000u
 /* The name of the log that is served. */
 #define RPC_LOG "log"
@@ -73,7 +73,7 @@ struct rpc {
 	struct call *blocked; /* whose records wait for room in the service's queue */
 	struct call *watched; /* of health */
 	size_t input_size;
-	uint64_t denials, refusals; /* of the last second or so */
+	uint64_t tellings, refusals; /* of the last second or so */
 	uint64_t tell_ms;
 	bool accept_again; /* there was no memory for one that came */
 	bool awaits_room;  /* the service was asked to tell */
@@ -100,7 +100,7 @@ struct connection {
 	nghttp2_session *session; /* NULL until TLS is over */
 	struct auth_principal principal;
 	char from[CHANNEL_ADDRESS_SIZE];
-	bool greeted; /* its first settings have come */
+	bool greeted; /* it has acknowledged the settings */
 	bool leaving; /* nothing more is taken in; it closes once its bytes have gone */
 	bool told;    /* that it is to go elsewhere; */
 	bool gone;    /* and that no new calls are taken */
