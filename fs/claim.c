@@ -40,16 +40,10 @@ void claim_create(struct fs *fs, fuse_req_t req, const char *name, struct fuse_f
 		handle_destroy(&handle->handle);
 }
 
-/* Whether a write that was answered with that status has certainly appended nothing. */
-static bool refused(int status)
-{
-	return status != 0 && status != -ETIMEDOUT && status != -ECONNABORTED;
-}
-
 static void answered(struct submit *submit, fuse_req_t req, int status)
 {
 	struct claim_request *request = (struct claim_request *)submit;
-	if (refused(status))
+	if (submit_refused(status))
 		((struct claim_handle *)submit->handle)->written = false;
 	if (status == 0)
 		reply_written(req, request->size);

@@ -204,6 +204,8 @@ struct submit {
  * frees the submit and answers the request. */
 int submit_start(struct submit *submit, struct fs *fs, fuse_req_t req, const void *data, const uint32_t *sizes,
                  uint32_t count);
+/* Whether an append that was answered with that status has certainly appended nothing. */
+bool submit_refused(int status);
 
 /* ---- write.c: what writes and the ends of lines go by ---- */
 

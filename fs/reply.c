@@ -1,6 +1,7 @@
 #include "fs/private.h"
 
 #include <errno.h>
+#include <limits.h>
 
 int reply_errno(int error)
 {
@@ -80,7 +81,7 @@ bool reply_created(fuse_req_t req, uint64_t node, const struct stat *attr, const
 void reply_statfs(fuse_req_t req)
 {
 	/* No blocks, as /proc has none: df leaves it out, and no program takes the log's room for the disk's. */
-	const struct statvfs statfs = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255};
+	const struct statvfs statfs = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = NAME_MAX};
 	fuse_reply_statfs(req, &statfs);
 }
 

@@ -3,6 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+bool submit_refused(int status)
+{
+	return status != 0 && status != -ETIMEDOUT && status != -ECONNABORTED;
+}
+
 static void append_answered(struct service_append *append, void *arg)
 {
 	struct submit *submit = arg;

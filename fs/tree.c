@@ -2,6 +2,7 @@
 #include "fs/private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,11 +131,12 @@ void tree_lookup(struct fs *fs, fuse_req_t req, uint64_t folder, const char *nam
 {
 	struct stat attr;
 	uint64_t node;
-	if (node_kind(folder) == NODE_RECORDS) {
+	if (node_kind(folder) == NODE_RECORDS && strlen(name) <= NAME_MAX) {
 		records_lookup(fs, req, name);
 		return;
 	}
-	int rc = find(fs, folder, name, &node);
+	/* The kernel passes longer ones on. */
+	int rc = strlen(name) > NAME_MAX ? -ENAMETOOLONG : find(fs, folder, name, &node);
 	if (rc == 0)
 		rc = access_ask(fs, access_caller(req), node_kind(node), false);
 	if (rc == 0)

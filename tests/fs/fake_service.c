@@ -73,7 +73,7 @@ static int append(struct service *service, struct service_append *append, const 
 	append->count = count;
 	fake->batches++;
 	fake->last_count = count;
-	if (fake->append_failure != 0)
+	if (fake->append_failure != 0 && fake->batches > fake->fail_from)
 		append->status = fake->append_failure;
 	for (uint32_t i = 0; i < count && append->status == 0; i++) {
 		add(fake, record, sizes[i]);

@@ -43,7 +43,8 @@ struct fake {
 	/* How it behaves; set by the test. */
 	enum fake_answers answers;
 	int append_refusal;   /* what an append returns, when not 0 */
-	int append_failure;   /* the status that it is answered with, when not 0 */
+	int append_failure;   /* the status that it is answered with, when not 0, */
+	uint32_t fail_from;   /* once so many have been taken */
 	uint32_t full;        /* so many appends are answered -EAGAIN */
 	int read_refusal;     /* what a read returns, when not 0 */
 	int read_failure;     /* the status that it is answered with, when not 0 */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_SIZE SERVICE_RECORD_SIZE_MAX
+#define FIRST_SIZE 500000u
 
 static void put(int fd, const char *text)
 {
@@ -298,6 +299,86 @@ static void a_refused_write_leaves_the_carried_line_for_the_next_attempt(void **
 	assert_record(m, 1, "en");
 }
 
+static void a_write_that_is_refused_late_leaves_the_carried_line_too(void **state)
+{
+	struct mounted *m = *state;
+	int fd = open_at(m, "log/lines", O_WRONLY);
+	put(fd, "be");
+	m->fake->append_failure = -EHOSTUNREACH;
+	assert_int_equal(ERRNO(write(fd, "gin\nen", 6)), EHOSTUNREACH);
+	assert_int_equal(ERRNO(fsync(fd)), EHOSTUNREACH);
+	m->fake->append_failure = 0;
+	put(fd, "gin\nen");
+	m->fake->append_failure = -ENOSPC;
+	assert_int_equal(ERRNO(fsync(fd)), ENOSPC);
+	m->fake->append_failure = 0;
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(m->fake->count, 2);
+	assert_record(m, 0, "begin\n");
+	assert_record(m, 1, "en");
+}
+
+static void a_late_refusal_leaves_a_line_that_is_too_long_where_it_was(void **state)
+{
+	struct mounted *m = *state;
+	char *data = calloc(1, LINE_MAX_SIZE + 1);
+	int fd = open_at(m, "log/lines", O_WRONLY);
+	assert_int_equal(ERRNO(write(fd, data, LINE_MAX_SIZE + 1)), EMSGSIZE);
+	free(data);
+	m->fake->append_failure = -EHOSTUNREACH;
+	assert_int_equal(ERRNO(write(fd, "its end\nnext\n", 13)), EHOSTUNREACH);
+	m->fake->append_failure = 0;
+	put(fd, "its end\nnext\n");
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(m->fake->count, 1);
+	assert_record(m, 0, "next\n");
+}
+
+/* A short line and a long one, in one write, which the kernel cuts within the second. Gives what it took. */
+static size_t put_two(int fd, const char *data, size_t size)
+{
+	ssize_t first = write(fd, data, size);
+	assert_in_range(first, FIRST_SIZE, size - 1);
+	return (size_t)first;
+}
+
+static void a_line_too_long_in_the_rest_of_a_large_write_is_told_and_no_part_of_it_appended(void **state)
+{
+	struct mounted *m = *state;
+	size_t size = FIRST_SIZE + LINE_MAX_SIZE + 100000;
+	char *data = long_line(size);
+	data[FIRST_SIZE - 1] = '\n';
+	int fd = open_at(m, "log/lines", O_WRONLY);
+	size_t first = put_two(fd, data, size);
+	assert_int_equal(ERRNO(write(fd, data + first, size - first)), EMSGSIZE);
+	put(fd, "next\n");
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(m->fake->count, 2);
+	assert_true(fake_has(m->fake, 0, data, FIRST_SIZE));
+	assert_record(m, 1, "next\n");
+	free(data);
+}
+
+static void what_is_unknown_of_the_rest_of_a_large_write_is_told(void **state)
+{
+	struct mounted *m = *state;
+	size_t size = FIRST_SIZE + LINE_MAX_SIZE;
+	char *data = long_line(size);
+	data[FIRST_SIZE - 1] = '\n';
+	int fd = open_at(m, "log/lines", O_WRONLY);
+	m->fake->fail_from = 1;
+	m->fake->append_failure = -ETIMEDOUT;
+	size_t first = put_two(fd, data, size);
+	m->fake->append_failure = 0;
+	assert_int_equal(ERRNO(write(fd, data + first, size - first)), ETIMEDOUT);
+	put(fd, "next\n");
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(m->fake->count, 2);
+	assert_record(m, 1, "next\n");
+	free(data);
+}
+
 static void nothing_of_a_failed_write_is_appended_by_the_close(void **state)
 {
 	struct mounted *m = *state;
@@ -388,6 +469,10 @@ int main(void)
 		TEST(a_close_ends_a_line_that_is_too_long),
 		TEST(many_empty_lines_after_a_long_beginning_are_one_batch),
 		TEST(a_refused_write_leaves_the_carried_line_for_the_next_attempt),
+		TEST(a_write_that_is_refused_late_leaves_the_carried_line_too),
+		TEST(a_late_refusal_leaves_a_line_that_is_too_long_where_it_was),
+		TEST(a_line_too_long_in_the_rest_of_a_large_write_is_told_and_no_part_of_it_appended),
+		TEST(what_is_unknown_of_the_rest_of_a_large_write_is_told),
 		TEST(nothing_of_a_failed_write_is_appended_by_the_close),
 		TEST(threads_that_share_a_handle_lose_no_byte),
 		TEST(an_open_without_a_write_appends_nothing),
