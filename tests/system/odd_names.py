@@ -160,7 +160,7 @@ class Strangers(OddCalls):
     def test_users_who_are_let_in_are_asked_who_they_are(self):
         self.assertEqual(self.member.stop(), 0)
         command = self.member.command()
-        self.member.command = lambda: command + ["--allow-other"]
+        self.member.command = lambda: command + ["--allow-other", "--mode", "600"]
         self.member.start()
         self.assert_kept_out()
         self.run_program(["ls", self.mount])
