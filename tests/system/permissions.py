@@ -25,12 +25,14 @@ class Permissions(member.MemberTest):
         self.member.start()
         self.shell("echo first >> mnt/append")
 
-    def assert_all(self, who, expected, call, *arguments):
-        """Each of these users gets that errno, or none, at each call."""
+    def assert_all(self, who, expected, call, paths, *arguments):
+        """Each of these users gets that errno, or none, when calling that for each path."""
+        paths = [paths] if isinstance(paths, str) else paths
         for user in who:
-            found = user.outcome(call, *arguments)
-            self.assertEqual(errno.errorcode.get(found, found), errno.errorcode.get(expected, expected),
-                             f"{call.__name__}{arguments} by {user.uid}:{user.gid} {user.groups[-3:]}")
+            found = user.outcomes([(call, path, *arguments) for path in paths])
+            named = [errno.errorcode.get(code, code) for code in found]
+            self.assertEqual(named, [errno.errorcode.get(expected, expected)] * len(paths),
+                             f"{call.__name__} of {paths} by {user.uid}:{user.gid} {user.groups[-3:]}")
 
     def assert_modes(self, **expected):
         """The modes, owner and group that files are shown with."""
@@ -48,16 +50,12 @@ class Permissions(member.MemberTest):
         self.assert_modes(log=0o750, log_records=0o770, log_append=0o660, log_lines=0o660, log_records_0=0o440,
                           log_stream=0o440, log_follow=0o440, log_next=0o440, log_first=0o640, log_retention=0o640,
                           cluster=0o750, self_role=0o640, self_state=0o440, status_health=0o440)
-        for path in self.paths("append", "log/append", "log/lines"):
-            self.assert_all((OWNING, *GROUPED), 0, users.write, path)
-            self.assert_all((OTHER,), errno.EACCES, users.write, path)
-        for path in self.paths("records/0", "log/stream", "log/next", "log/first", "log/retention", "status/metrics",
-                               "self/role"):
-            self.assert_all((OWNING, *GROUPED), 0, users.read, path)
-            self.assert_all((OTHER,), errno.EACCES, users.read, path)
-        for path in self.paths("log/records", "cluster", "status"):
-            self.assert_all((OWNING, *GROUPED), 0, os.listdir, path)
-            self.assert_all((OTHER,), errno.EACCES, os.listdir, path)
+        written = self.paths("append", "log/append", "log/lines")
+        shown = self.paths("records/0", "log/stream", "log/next", "log/first", "log/retention", "status/metrics", "self/role")
+        for call, paths in ((users.write, written), (users.read, shown),
+                            (os.listdir, self.paths("log/records", "cluster", "status"))):
+            self.assert_all((OWNING, *GROUPED), 0, call, paths)
+            self.assert_all((OTHER,), errno.EACCES, call, paths)
         self.assertEqual(self.next(), 1 + 3 * 4)
         self.assert_all((OTHER,), errno.EACCES, users.write, self.member.path("records/13"), b"claimed\n", CREATE)
         self.assert_all((IN_GROUP_BESIDES,), 0, users.write, self.member.path("records/13"), b"claimed\n", CREATE)
@@ -83,12 +81,12 @@ class Permissions(member.MemberTest):
         self.assert_all((OTHER,), errno.EACCES, users.write, append)
         self.assert_all((OTHER,), 0, users.read, stream)
 
-        def append_and_read_back():
-            handle = os.open(append, os.O_RDWR)
+        def append_and_read_back(path):
+            handle = os.open(path, os.O_RDWR)
             os.write(handle, b"data\n")
             os.read(handle, 10) and os.close(handle)
 
-        self.assert_all(GROUPED, 0, append_and_read_back)
+        self.assert_all(GROUPED, 0, append_and_read_back, append)
         # What recursive programs ask for is let go by to who may read.
         self.run_program(["setpriv", "--reuid", str(OTHER.uid), "--regid", str(OTHER.gid), "--clear-groups", "sh", "-c",
                           "ls -lR mnt && find mnt -ls && grep -r first mnt/log"])

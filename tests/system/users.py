@@ -7,27 +7,39 @@ GROUP, ELSEWHERE = 62001, 62002
 
 
 class User:
-    """A user by numbers: of a process of its own, which does one thing."""
+    """A user by numbers."""
 
     def __init__(self, uid, gid, *groups):
         self.uid, self.gid, self.groups = uid, gid, groups
 
-    def outcome(self, call, *arguments):
-        """Makes the call as this user, and gives 0 or the errno that it failed with."""
+    def outcomes(self, calls):
+        """Makes the calls (each a function and its arguments) in a process of this user's, and gives for each 0 or the
+        errno that it failed with."""
+        here, there = os.pipe()
         child = os.fork()
         if child == 0:
-            status = 255
             try:
                 os.setgroups(self.groups)
                 os.setgid(self.gid)
                 os.setuid(self.uid)
-                call(*arguments)
-                status = 0
-            except OSError as error:
-                status = error.errno
+                for call, *arguments in calls:
+                    os.write(there, bytes([outcome(call, *arguments)]))
             finally:
-                os._exit(status)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                os._exit(0)
+        os.close(there)
+        with open(here, "rb") as answers:
+            found = answers.read()
+        os.waitpid(child, 0)
+        return list(found)
+
+
+def outcome(call, *arguments):
+    """Makes the call, and gives 0 or the errno that it failed with."""
+    try:
+        call(*arguments)
+        return 0
+    except OSError as error:
+        return error.errno
 
 
 OWNING = User(OWNER, ELSEWHERE)
