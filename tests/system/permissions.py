@@ -115,13 +115,11 @@ class Permissions(member.MemberTest):
                 os.write(handles[0], b"appended\n")
                 os.write(handles[1], b"carried")
                 os.close(handles[1])
-                good = os.read(handles[2], 100) == b"first\nappended\ncarried" and os.listdir(handles[3]) == ["0", "1", "2"]
-                try:
-                    os.open(self.member.path("log/append"), os.O_WRONLY)
-                    good = False
-                except PermissionError:
-                    pass
-                os._exit(0 if good else 1)
+                found = [os.fstat(handles[0]).st_size, os.fstat(handles[2]).st_size, os.lseek(handles[2], 0, os.SEEK_END),
+                         os.pread(handles[2], 100, 0), os.listdir(handles[3]),
+                         users.outcome(os.open, self.member.path("log/append"), os.O_WRONLY)]
+                expected = [0, 22, 22, b"first\nappended\ncarried", ["0", "1", "2"], errno.EACCES]
+                os._exit(0 if found == expected else 1)
             finally:
                 os._exit(2)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
