@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct clog_error;
+struct log;
 struct log_disk;
 struct log_job;
 struct log_read;
@@ -119,6 +120,11 @@ void cluster_writable(struct cluster *cluster, uint64_t member);
 
 /* The address where others reach it: as it was opened with, else as the cluster knows it; empty when there is none. */
 const char *cluster_address(const struct cluster *cluster);
+
+/* The id of the cluster that a log is of, by what is in the log, which may be open read-only: two logs with other ids were
+ * founded apart. 0 of a log without entries. -EBADMSG when damage keeps it from being known, -ENOMEM, or the disk's
+ * error; with a sentence. Blocks. */
+int cluster_of_log(struct log *log, uint64_t *id, struct clog_error *err);
 
 /* ---- The host on a libuv loop ---- */
 

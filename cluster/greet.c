@@ -2,6 +2,7 @@
  * be; until then it gets no more than a few hundred bytes and seconds. */
 #include "cluster/transport_state.h"
 
+#include "cluster/configuration.h"
 #include "observe/observe.h"
 
 #include <errno.h>
@@ -38,8 +39,6 @@ static bool is_refused(struct guest *guest, const struct wire_hello *hello, cons
                        char sentence[WIRE_REFUSAL_SIZE])
 {
 	struct transport *transport = guest->transport;
-	struct service_member members[SERVICE_MEMBERS_MAX];
-	size_t count = transport->ops->members(transport->arg, members, SERVICE_MEMBERS_MAX);
 	if (!transport_trusts(transport, guest->channel, hello->name, sentence))
 		return true;
 	if (strcmp(hello->cluster_name, self->cluster_name) != 0) {
@@ -58,13 +57,7 @@ static bool is_refused(struct guest *guest, const struct wire_hello *hello, cons
 		snprintf(sentence, WIRE_REFUSAL_SIZE, "this is %s, and not the member that is wanted", self->name);
 		return true;
 	}
-	for (size_t i = 0; i < count && i < SERVICE_MEMBERS_MAX; i++) {
-		if (members[i].id != hello->member || strcmp(members[i].name, hello->name) == 0)
-			continue;
-		snprintf(sentence, WIRE_REFUSAL_SIZE, "%s has the id of %s", hello->name, members[i].name);
-		return true;
-	}
-	return false;
+	return transport_knows_other(transport, hello->member, hello->name, sentence);
 }
 
 /* The same member has come anew: what it said on the connection before is over. */
@@ -110,6 +103,16 @@ static int greet(struct guest *guest, const void *header, size_t header_size, si
 	return 0;
 }
 
+/* Who asks to join does so under the name that it has greeted with, which is its certificate's. */
+static bool is_for_other(const struct guest *guest, const struct message *message)
+{
+	struct service_member members[SERVICE_MEMBERS_MAX];
+	size_t count;
+	return message->type == MESSAGE_JOIN &&
+	       (configuration_decode(message->data, message->size, members, &count) != 0 || count != 1 ||
+	        members[0].id != guest->member || strcmp(members[0].name, guest->name) != 0);
+}
+
 static int take_unit(void *arg, const void *header, size_t header_size, const void *data, size_t data_size)
 {
 	struct guest *guest = arg;
@@ -125,6 +128,8 @@ static int take_unit(void *arg, const void *header, size_t header_size, const vo
 	message.from = guest->member;
 	message.data = data;
 	message.size = data_size;
+	if (is_for_other(guest, &message))
+		return -EACCES;
 	transport->ops->receive(transport->arg, &message);
 	return 0;
 }
@@ -143,6 +148,7 @@ static void on_bytes(void *arg, const void *data, size_t size)
 		return;
 	complain(guest, rc == -ENOMEM     ? "there is no memory for what it says"
 	                : rc == -EMSGSIZE ? "a message is larger than any may be"
+	                : rc == -EACCES   ? "it asks to join as another than it is"
 	                                  : "it does not keep to the protocol");
 	destroy(guest);
 }

@@ -29,17 +29,26 @@ static void ask_to_join(struct cluster *cluster, const char *address)
 	peer_send_to(cluster, address, &message);
 }
 
+static bool is_in(const struct machine_members *members, uint64_t id)
+{
+	for (size_t i = 0; i < members->count; i++)
+		if (members->members[i].id == id)
+			return true;
+	return false;
+}
+
 /* A member that became a spare never gets the entry that says so. */
 static void become_spare(struct cluster *cluster, const struct message *message)
 {
-	struct service_member members[SERVICE_MEMBERS_MAX];
-	size_t count, i = 0;
+	struct machine_members told = {0};
 	if (message->configuration < cluster->machine.members.entry ||
-	    configuration_decode(message->data, message->size, members, &count) != 0)
+	    configuration_decode(message->data, message->size, told.members, &told.count) != 0 ||
+	    !is_in(&told, message->from))
 		return;
-	while (i < count && members[i].id != cluster->identity.id)
-		i++;
-	cluster->spare = i < count && members[i].role == SERVICE_SPARE;
+	cluster->spare = false;
+	for (size_t i = 0; i < told.count; i++)
+		if (told.members[i].id == cluster->identity.id)
+			cluster->spare = told.members[i].role == SERVICE_SPARE;
 	cluster->spare_leader = message->from;
 	cluster->spare_term = message->term;
 }
@@ -53,14 +62,6 @@ void join_pointed(struct cluster *cluster, const struct message *message)
 	else if (cluster->join_at != 0 && cluster->machine.members.count == 0 &&
 	         configuration_decode(message->data, message->size, leader, &count) == 0 && count == 1)
 		ask_to_join(cluster, leader[0].address);
-}
-
-static bool is_in(const struct machine_members *members, uint64_t id)
-{
-	for (size_t i = 0; i < members->count; i++)
-		if (members->members[i].id == id)
-			return true;
-	return false;
 }
 
 static bool is_known_elsewhere(const struct cluster *cluster)

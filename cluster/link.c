@@ -108,7 +108,8 @@ static int take_welcome(void *arg, const void *header, size_t header_size, const
 		snprintf(sentence, sizeof sentence, "this member itself is there");
 	else if (link->member != 0 && welcome.member != link->member)
 		snprintf(sentence, sizeof sentence, "another member is there: %s", welcome.name);
-	else if (!transport_trusts(link->transport, link->channel, welcome.name, sentence))
+	else if (!transport_trusts(link->transport, link->channel, welcome.name, sentence) ||
+	         transport_knows_other(link->transport, welcome.member, welcome.name, sentence))
 		assert(sentence[0] != '\0');
 	if (sentence[0] == '\0')
 		take_open(link, &welcome);

@@ -211,14 +211,7 @@ static bool is_alien(const struct cluster *cluster, const struct message *messag
 	return own != 0 && message->cluster != 0 && message->cluster != own;
 }
 
-/* Of Raft's messages only the members' are taken; one that has no members yet takes its first leader's. */
-static bool is_stranger(const struct cluster *cluster, const struct message *message)
-{
-	const struct machine_members *members = &cluster->machine.members;
-	return members->count > 0 && member_index(cluster, message->from) == members->count;
-}
-
-/* A member that was removed and does not know it asks in vain. */
+/* Who is not heard may have been removed, and not know it: then it asks in vain. */
 static void tell_removed(struct cluster *cluster, const struct message *message)
 {
 	const struct message answer = {.type = MESSAGE_REMOVED,
@@ -228,28 +221,7 @@ static void tell_removed(struct cluster *cluster, const struct message *message)
 		peer_send(cluster, message->from, &answer);
 }
 
-/* A leader may come that this member does not know yet: its entries are how it learns of it. So may a candidate: who
- * votes is the candidate's to know. */
-static void receive_stranger(struct cluster *cluster, const struct message *message)
-{
-	if (message->type == MESSAGE_VOTE && cluster_ready(cluster) && core_settled(cluster->core))
-		tell_removed(cluster, message);
-	else if (message->type == MESSAGE_APPEND || message->type == MESSAGE_INSTALL || message->type == MESSAGE_VOTE)
-		receive_raft(cluster, message);
-}
-
-/* What a member asks for. */
-static void serve(struct cluster *cluster, const struct message *message)
-{
-	if (message->type == MESSAGE_FORWARD)
-		forward_receive(cluster, message);
-	else if (message->type == MESSAGE_FETCH)
-		mend_receive(cluster, message);
-	else
-		request_receive(cluster, message);
-}
-
-static void dispatch(struct cluster *cluster, const struct message *message)
+static void dispatch(struct cluster *cluster, const struct message *message, struct peer *peer)
 {
 	switch (message->type) {
 	case MESSAGE_VOTE:
@@ -258,23 +230,20 @@ static void dispatch(struct cluster *cluster, const struct message *message)
 	case MESSAGE_APPEND_RESULT:
 	case MESSAGE_INSTALL:
 	case MESSAGE_TIMEOUT_NOW:
-		if (is_stranger(cluster, message))
-			receive_stranger(cluster, message);
-		else
-			receive_raft(cluster, message);
+		receive_raft(cluster, message);
 		break;
 	case MESSAGE_FORWARD:
+		forward_receive(cluster, message);
+		break;
 	case MESSAGE_CONTROL:
 	case MESSAGE_END:
 	case MESSAGE_CHANGE:
-	case MESSAGE_FETCH:
-		if (is_stranger(cluster, message))
-			tell_removed(cluster, message);
-		else
-			serve(cluster, message);
-		break;
 	case MESSAGE_JOIN:
 		request_receive(cluster, message);
+		break;
+	case MESSAGE_FETCH:
+	case MESSAGE_FETCH_RESULT:
+		mend_receive(cluster, message);
 		break;
 	case MESSAGE_ECHO:
 		echo_receive(cluster, message);
@@ -288,16 +257,11 @@ static void dispatch(struct cluster *cluster, const struct message *message)
 	case MESSAGE_LEADER:
 		join_pointed(cluster, message);
 		break;
-	case MESSAGE_FETCH_RESULT:
-		mend_receive(cluster, message);
-		break;
 	case MESSAGE_REMOVED:
 		join_removed(cluster, message);
 		break;
 	case MESSAGE_ALIVE:
-		if (is_stranger(cluster, message))
-			tell_removed(cluster, message);
-		peer_find(cluster, message->from, true)->alive = message->alive;
+		peer->alive = message->alive;
 		break;
 	}
 }
@@ -318,7 +282,9 @@ void cluster_receive(struct cluster *cluster, const struct message *message)
 	peer->heard_ms = cluster_now(cluster);
 	if (message->type == MESSAGE_JOIN && !cluster_leads(cluster))
 		member_point(cluster, message);
+	else if (sender_allowed(cluster, message))
+		dispatch(cluster, message, peer);
 	else
-		dispatch(cluster, message);
+		tell_removed(cluster, message);
 	cluster_advance(cluster);
 }

@@ -2,7 +2,7 @@
  *   open.c       opens and closes        cluster.c   drives: jobs, time, starting and stopping
  *   entries.c    the log's end: what the core's decisions do to it, and to the machine
  *   peer.c       what goes to each other member, in order
- *   receive.c    what comes from them
+ *   receive.c    what comes from them       sender.c    who of them is heard on what
  *   append.c     appends: group commit
  *   answer.c     their answers
  *   forward.c    appends of a member that does not lead, and their session
@@ -296,6 +296,11 @@ void peers_finish(struct cluster *cluster);
 
 /* Takes the message that was held, if nothing keeps it any more. */
 void receive_held(struct cluster *cluster);
+
+/* ---- sender.c ---- */
+
+/* Whether the message's sender may say it, as things stand here. */
+bool sender_allowed(const struct cluster *cluster, const struct message *message);
 
 /* ---- append.c ---- */
 

@@ -44,6 +44,20 @@ bool transport_trusts(const struct transport *transport, const struct channel *c
 	return false;
 }
 
+bool transport_knows_other(const struct transport *transport, uint64_t member, const char *name,
+                           char sentence[WIRE_REFUSAL_SIZE])
+{
+	struct service_member members[SERVICE_MEMBERS_MAX];
+	size_t count = transport->ops->members(transport->arg, members, SERVICE_MEMBERS_MAX);
+	for (size_t i = 0; i < count && i < SERVICE_MEMBERS_MAX; i++) {
+		if (members[i].id != member || strcmp(members[i].name, name) == 0)
+			continue;
+		snprintf(sentence, WIRE_REFUSAL_SIZE, "%s has the id of %s", name, members[i].name);
+		return true;
+	}
+	return false;
+}
+
 /* ---- What others ask of it ---- */
 
 void transport_send(struct transport *transport, uint64_t member, const char *address, const struct message *message)

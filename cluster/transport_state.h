@@ -87,6 +87,9 @@ void transport_self(struct transport *transport, struct wire_hello *hello);
  * not. Where there is no TLS, the other side is on this machine, and what it says is believed. */
 bool transport_trusts(const struct transport *transport, const struct channel *channel, const char *name,
                       char sentence[WIRE_REFUSAL_SIZE]);
+/* Whether the configuration has the id under another name, which the sentence says. */
+bool transport_knows_other(const struct transport *transport, uint64_t member, const char *name,
+                           char sentence[WIRE_REFUSAL_SIZE]);
 
 /* ---- notice.c ---- */
 

@@ -110,8 +110,8 @@ static void members_are_dialled_before_there_is_something_to_say(void **state)
 	start_both();
 	struct end *end = &rig.ends[0];
 	end->member_count = 2;
-	end->members[0].id = 1;
-	end->members[1].id = 2;
+	end->members[0] = (struct service_member){.id = 1, .name = "n1"};
+	end->members[1] = (struct service_member){.id = 2, .name = "n2"};
 	snprintf(end->members[1].address, sizeof end->members[1].address, "%s", there());
 	RUN_UNTIL(end->writables == 1);
 }

@@ -1,4 +1,5 @@
 /* Whom transports refuse. */
+#include "cluster/configuration.h"
 #include "tests/cluster/transporting.h"
 
 #include <arpa/inet.h>
@@ -59,6 +60,48 @@ static void who_has_anothers_id_is_refused(void **state)
 	rig.ends[1].members[0].id = 1;
 	memcpy(rig.ends[1].members[0].name, "other", 6);
 	expect_refusal("n1 has the id of other");
+}
+
+static void who_is_found_with_anothers_id_is_not_spoken_to(void **state)
+{
+	rig.ends[0].member_count = 1;
+	rig.ends[0].members[0] = (struct service_member){.id = 2, .name = "other"};
+	start_both();
+	sent = 0;
+	say(0);
+	RUN_UNTIL(was_told("event=peer_unreachable"));
+	assert_true(was_told("n2 has the id of other"));
+	assert_int_equal(rig.ends[1].received, 0);
+	assert_int_equal(way(), CLUSTER_WAY_NONE);
+}
+
+/* Asks to join under a name and an id. */
+static void ask_to_join(const char *name, uint64_t id)
+{
+	unsigned char data[CONFIGURATION_SIZE_MAX];
+	struct service_member fresh = {.id = id, .role = SERVICE_STANDBY, .address = "127.0.0.1:1"};
+	snprintf(fresh.name, sizeof fresh.name, "%s", name);
+	const struct message message = {
+		.type = MESSAGE_JOIN, .number = 1, .data = data, .size = configuration_encode(&fresh, 1, data)};
+	transport_send(rig.ends[0].transport, 2, there(), &message);
+}
+
+static void a_member_joins_under_its_own_name_alone(void **state)
+{
+	connect_ends();
+	ask_to_join("n1", 1);
+	RUN_UNTIL(rig.ends[1].received == 1);
+	ask_to_join("n7", 1);
+	RUN_UNTIL(was_told("it asks to join as another than it is"));
+	assert_int_equal(rig.ends[1].received, 1);
+}
+
+static void a_member_joins_under_its_own_id_alone(void **state)
+{
+	connect_ends();
+	ask_to_join("n1", 7);
+	RUN_UNTIL(was_told("it asks to join as another than it is"));
+	assert_int_equal(rig.ends[1].received, 0);
 }
 
 static void a_member_does_not_talk_to_itself(void **state)
@@ -210,6 +253,11 @@ int main(void)
 		PLAIN(another_clusters_name_is_refused),
 		PLAIN(another_member_at_the_address_is_refused),
 		PLAIN(who_has_anothers_id_is_refused),
+		PLAIN(who_is_found_with_anothers_id_is_not_spoken_to),
+		SECRET(who_is_found_with_anothers_id_is_not_spoken_to),
+		PLAIN(a_member_joins_under_its_own_name_alone),
+		SECRET(a_member_joins_under_its_own_name_alone),
+		PLAIN(a_member_joins_under_its_own_id_alone),
 		PLAIN(a_member_does_not_talk_to_itself),
 		SECRET(a_certificate_for_another_name_is_refused),
 		SECRET(another_authority_is_refused),
