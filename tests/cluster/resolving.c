@@ -38,6 +38,22 @@ void resolving_finish(struct resolving *resolving)
 	assert_int_equal(uv_loop_close(&resolving->loop), 0);
 }
 
+int resolving_set_up(void **state, const struct name_record *records, size_t count)
+{
+	struct resolving *resolving = calloc(1, sizeof *resolving);
+	assert_non_null(resolving);
+	resolving_init(resolving, records, count);
+	*state = resolving;
+	return 0;
+}
+
+int resolving_tear_down(void **state)
+{
+	resolving_finish(*state);
+	free(*state);
+	return 0;
+}
+
 void resolving_note(void *arg, int status, const struct resolved *resolved, const char *sentence)
 {
 	struct outcome *outcome = arg;

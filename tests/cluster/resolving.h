@@ -28,6 +28,10 @@ struct outcome {
 void resolving_init(struct resolving *resolving, const struct name_record *records, size_t count);
 void resolving_finish(struct resolving *resolving);
 
+/* A test's set-up with a zone of records, and its tear-down: *state is the resolving between them. */
+int resolving_set_up(void **state, const struct name_record *records, size_t count);
+int resolving_tear_down(void **state);
+
 /* The callback; its arg is the outcome. */
 void resolving_note(void *arg, int status, const struct resolved *resolved, const char *sentence);
 

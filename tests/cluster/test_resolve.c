@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -32,18 +31,7 @@ static const struct name_record zone[] = {
 
 static int set_up(void **state)
 {
-	struct resolving *resolving = calloc(1, sizeof *resolving);
-	assert_non_null(resolving);
-	resolving_init(resolving, zone, COUNT(zone));
-	*state = resolving;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	resolving_finish(*state);
-	free(*state);
-	return 0;
+	return resolving_set_up(state, zone, COUNT(zone));
 }
 
 static void assert_found(const struct outcome *outcome, const char *text)
@@ -239,7 +227,7 @@ static void the_systems_servers_are_taken_if_none_are_given(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, resolving_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(a_name_has_all_its_addresses_of_both_families),
 		TEST(a_name_with_addresses_of_one_family_has_those),

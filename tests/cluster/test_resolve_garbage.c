@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -27,18 +26,7 @@ static const struct name_record zone[] = {
 
 static int set_up(void **state)
 {
-	struct resolving *resolving = calloc(1, sizeof *resolving);
-	assert_non_null(resolving);
-	resolving_init(resolving, zone, COUNT(zone));
-	*state = resolving;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	resolving_finish(*state);
-	free(*state);
-	return 0;
+	return resolving_set_up(state, zone, COUNT(zone));
 }
 
 static void noise_is_no_answer(void **state)
@@ -117,7 +105,7 @@ static void records_cut_or_changed_anywhere_do_no_harm(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, resolving_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(noise_is_no_answer),
 		TEST(an_answer_to_another_question_is_not_taken),

@@ -26,19 +26,13 @@ static const struct name_record zone[] = {
 
 static int set_up(void **state)
 {
-	struct resolving *resolving = calloc(1, sizeof *resolving);
-	assert_non_null(resolving);
-	resolving_init(resolving, zone, COUNT(zone));
-	*state = resolving;
-	return 0;
+	return resolving_set_up(state, zone, COUNT(zone));
 }
 
 static int tear_down(void **state)
 {
 	allocation_fail(0);
-	resolving_finish(*state);
-	free(*state);
-	return 0;
+	return resolving_tear_down(state);
 }
 
 static void ask(struct resolving *resolving, const char *address, struct outcome *outcome)

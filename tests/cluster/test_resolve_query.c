@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -43,18 +42,7 @@ static const struct name_record zone[] = {
 
 static int set_up(void **state)
 {
-	struct resolving *resolving = calloc(1, sizeof *resolving);
-	assert_non_null(resolving);
-	resolving_init(resolving, zone, COUNT(zone));
-	*state = resolving;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	resolving_finish(*state);
-	free(*state);
-	return 0;
+	return resolving_set_up(state, zone, COUNT(zone));
 }
 
 static void assert_members(void *state, const char *name_and_port, const char *text)
@@ -188,7 +176,7 @@ static void equal_records_are_tried_in_any_order(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, resolving_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(records_come_by_priority_with_their_ports_and_without_those_that_are_gone),
 		TEST(a_name_without_records_has_its_addresses_with_the_port_given),
