@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SOURCES_MAX 16 /* as many as a cluster has members */
 
@@ -36,7 +37,7 @@ static uint64_t compare_records(const struct source *a, const struct source *b, 
 		uint32_t one = 0, two = 0;
 		const int left = digest_record(&a->digest, offset, &one);
 		const int right = digest_record(&b->digest, offset, &two);
-		if (left == right && one == two)
+		if (left == right && one == two && (left == 0 || left == -EBADMSG))
 			continue;
 		printf("%s and %s differ in record %" PRIu64 "\n", a->name, b->name, offset);
 		differ++;
@@ -73,6 +74,11 @@ static bool compare(const struct source *a, const struct source *b)
 {
 	bool same = true;
 	uint64_t compared = 0;
+	if (a->digest.cluster != b->digest.cluster && a->digest.cluster != 0 && b->digest.cluster != 0) {
+		printf("%s and %s are of two clusters, %" PRIu64 " and %" PRIu64 ": they were not compared\n", a->name,
+		       b->name, a->digest.cluster, b->digest.cluster);
+		return false;
+	}
 	for (size_t i = 0, j = 0; i < a->digest.count && j < b->digest.count;) {
 		const struct digest_range *const left = &a->digest.ranges[i], *const right = &b->digest.ranges[j];
 		const uint64_t one = left->first / DIGEST_RANGE, two = right->first / DIGEST_RANGE;
@@ -91,14 +97,22 @@ static int compare_all(struct source *sources, int count, struct clog_error *err
 	bool same = true;
 	for (int i = 0; i < count; i++) {
 		if (digest_open(&sources[i].digest, sources[i].name, err) < 0)
-			return CLOG_USAGE;
+			return CLOG_FAILED;
 		if (tell_damage(&sources[i]))
 			same = false;
 	}
 	for (int i = 1; i < count; i++)
 		if (!compare(&sources[0], &sources[i]))
 			same = false;
-	return fflush(stdout) == 0 && same ? CLOG_OK : CLOG_FAILED;
+	return same ? CLOG_OK : CLOG_FAILED;
+}
+
+static int print_digest(struct source *source, struct clog_error *err)
+{
+	if (digest_open(&source->digest, source->name, err) < 0)
+		return CLOG_FAILED;
+	digest_print(&source->digest, stdout);
+	return source->digest.damage == 0 ? CLOG_OK : CLOG_FAILED;
 }
 
 int clog_verify(int argc, char *argv[], struct clog_error *err)
@@ -122,12 +136,10 @@ int clog_verify(int argc, char *argv[], struct clog_error *err)
 	}
 	for (int i = 0; i < count; i++)
 		sources[i].name = argv[optind + i];
-	int status = CLOG_USAGE;
-	if (!digest) {
-		status = compare_all(sources, count, err);
-	} else if (digest_open(&sources[0].digest, sources[0].name, err) == 0) {
-		digest_print(&sources[0].digest, stdout);
-		status = fflush(stdout) == 0 && sources[0].digest.damage == 0 ? CLOG_OK : CLOG_FAILED;
+	int status = digest ? print_digest(&sources[0], err) : compare_all(sources, count, err);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && err->text[0] == '\0') {
+		clog_error_set(err, -errno, "it cannot be printed: %s", strerror(errno));
+		status = CLOG_FAILED;
 	}
 	for (int i = 0; i < count; i++)
 		digest_close(&sources[i].digest);

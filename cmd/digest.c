@@ -1,5 +1,6 @@
 #include "cmd/digest.h"
 
+#include "cluster/cluster.h"
 #include "error/error.h"
 #include "log/log.h"
 
@@ -11,6 +12,13 @@
 #include <sys/stat.h>
 
 #include <isa-l/crc.h>
+
+#define MAGIC "clog digest 2\n"
+#define NUMBER_FORMAT "%s %" PRIu64 "\n"
+#define RANGE_FORMAT "%" PRIu64 " %" PRIu64 " %08" PRIx32 " %" PRIu32 "\n"
+#define LINE_SIZE 80 /* bytes of a line at most, its NUL included */
+
+/* ---- Sums ---- */
 
 static uint32_t add_number(uint32_t checksum, uint64_t number)
 {
@@ -47,6 +55,8 @@ int digest_record(const struct digest *digest, uint64_t offset, uint32_t *checks
 	log_read_finish(&read);
 	return status;
 }
+
+/* ---- Of a log ---- */
 
 /* Checks every byte of every segment. */
 static int scrub(struct digest *digest, uint64_t first_entry)
@@ -166,55 +176,115 @@ static int read_log(struct digest *digest)
 	return status;
 }
 
+/* ---- As text ---- */
+
+/* A line is what digest_print would have written, or it is none. */
+static bool read_line(FILE *file, char line[LINE_SIZE])
+{
+	if (fgets(line, LINE_SIZE, file) == NULL)
+		return false;
+	const char *const end = strchr(line, '\n');
+	return end != NULL && end[1] == '\0';
+}
+
+static bool read_number(FILE *file, const char *name, uint64_t *number)
+{
+	char line[LINE_SIZE], again[LINE_SIZE];
+	if (!read_line(file, line) || sscanf(line, "%*s %" SCNu64, number) != 1)
+		return false;
+	snprintf(again, sizeof again, NUMBER_FORMAT, name, *number);
+	return strcmp(line, again) == 0;
+}
+
+static bool read_head(FILE *file, struct digest *digest)
+{
+	char line[LINE_SIZE];
+	return read_line(file, line) && strcmp(line, MAGIC) == 0 && read_number(file, "cluster", &digest->cluster) &&
+	       read_number(file, "first", &digest->first) && read_number(file, "next", &digest->next) &&
+	       read_number(file, "entry", &digest->entry) && read_number(file, "damage", &digest->damage);
+}
+
+static bool read_range(const char *line, struct digest_range *range)
+{
+	char again[LINE_SIZE];
+	if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNx32 " %" SCNu32, &range->first, &range->next, &range->checksum,
+	           &range->damaged) != 4)
+		return false;
+	snprintf(again, sizeof again, RANGE_FORMAT, range->first, range->next, range->checksum, range->damaged);
+	return strcmp(line, again) == 0;
+}
+
+/* Whether the range can come next: offsets have no gaps, and each stretch of DIGEST_RANGE has one. */
+static bool follows(const struct digest *digest, const struct digest_range *range)
+{
+	const uint64_t first = digest->count > 0 ? digest->ranges[digest->count - 1].next : digest->first;
+	return range->first == first && range->next > first && range->next <= digest->next &&
+	       (range->next - 1) / DIGEST_RANGE == first / DIGEST_RANGE &&
+	       (digest->count == 0 || first % DIGEST_RANGE == 0) && range->damaged <= range->next - first;
+}
+
 static int read_text(struct digest *digest, FILE *file, const char *source, struct clog_error *err)
 {
-	if (fscanf(file, "clog digest 1 first %" SCNu64 " next %" SCNu64 " entry %" SCNu64 " damage %" SCNu64 " ",
-	           &digest->first, &digest->next, &digest->entry, &digest->damage) != 4)
-		return clog_error_set(err, -EINVAL, "%s is neither a data folder nor a digest", source);
+	char line[LINE_SIZE];
 	struct digest_range read;
-	int found;
-	while ((found = fscanf(file, "%" SCNu64 " %" SCNu64 " %" SCNx32 " %" SCNu32 " ", &read.first, &read.next,
-	                       &read.checksum, &read.damaged)) == 4) {
-		const size_t before = digest->count;
-		struct digest_range *const range = before < DIGEST_RANGES_MAX ? range_of(digest, read.first) : NULL;
+	if (!read_head(file, digest))
+		return ferror(file) ? clog_error_set(err, -errno, "%s: %s", source, strerror(errno))
+		                    : clog_error_set(err, -EBADMSG, "%s is neither a data folder nor a digest", source);
+	while (read_line(file, line)) {
+		if (!read_range(line, &read) || !follows(digest, &read))
+			return clog_error_set(err, -EBADMSG, "%s: range %zu is none that can be", source,
+			                      digest->count + 1);
+		struct digest_range *const range = digest->count < DIGEST_RANGES_MAX ? range_of(digest, read.first)
+		                                                                     : NULL;
 		if (range == NULL)
-			return clog_error_set(err, -ENOMEM, "%s: out of memory", source);
-		if (digest->count == before || read.next <= read.first)
-			return clog_error_set(err, -EINVAL, "%s: its ranges are not in order", source);
+			return clog_error_set(err, -ENOMEM, "%s: it has more ranges than there is room for", source);
 		*range = read;
 	}
+	if (ferror(file))
+		return clog_error_set(err, -errno, "%s: %s", source, strerror(errno));
 	const uint64_t end = digest->count > 0 ? digest->ranges[digest->count - 1].next : digest->first;
-	if (found != EOF || end != digest->next)
-		return clog_error_set(err, -EINVAL, "%s: the digest is cut, or no digest", source);
+	if (!feof(file) || end != digest->next)
+		return clog_error_set(err, -EBADMSG, "%s: the digest is cut, or no digest", source);
 	return 0;
 }
 
-int digest_open(struct digest *digest, const char *source, struct clog_error *err)
+static int open_text(struct digest *digest, const char *source, struct clog_error *err)
 {
-	*digest = (struct digest){0};
-	struct stat stat_;
-	if (stat(source, &stat_) < 0)
+	FILE *const file = fopen(source, "re");
+	if (file == NULL)
 		return clog_error_set(err, -errno, "%s: %s", source, strerror(errno));
-	if (!S_ISDIR(stat_.st_mode)) {
-		FILE *const file = fopen(source, "re");
-		if (file == NULL)
-			return clog_error_set(err, -errno, "%s: %s", source, strerror(errno));
-		const int status = read_text(digest, file, source, err);
-		fclose(file);
-		return status;
-	}
+	const int status = read_text(digest, file, source, err);
+	fclose(file);
+	return status;
+}
+
+/* ---- Of a folder ---- */
+
+static int open_folder(struct digest *digest, const char *source, struct clog_error *err)
+{
 	char path[PATH_MAX];
+	struct stat log_;
 	if (snprintf(path, sizeof path, "%s/log", source) >= (int)sizeof path)
 		return clog_error_set(err, -ENAMETOOLONG, "%s: the path is too long", source);
-	struct stat log_;
 	if (stat(path, &log_) < 0)
 		return clog_error_set(err, -errno, "%s is no member's data folder: %s", source, strerror(errno));
 	const struct log_options options = {.disk = log_disk_posix(), .path = path, .read_only = true};
 	int status = log_open(&digest->log, &options, err);
 	if (status < 0)
 		return status;
-	status = read_log(digest);
+	status = cluster_of_log(digest->log, &digest->cluster, NULL);
+	if (status == 0 || status == -EBADMSG) /* damage is found and told of below */
+		status = read_log(digest);
 	return status == 0 ? 0 : clog_error_set(err, status, "%s cannot be read: %s", source, strerror(-status));
+}
+
+int digest_open(struct digest *digest, const char *source, struct clog_error *err)
+{
+	struct stat stat_;
+	*digest = (struct digest){0};
+	if (stat(source, &stat_) < 0)
+		return clog_error_set(err, -errno, "%s: %s", source, strerror(errno));
+	return S_ISDIR(stat_.st_mode) ? open_folder(digest, source, err) : open_text(digest, source, err);
 }
 
 void digest_close(struct digest *digest)
@@ -226,11 +296,14 @@ void digest_close(struct digest *digest)
 
 void digest_print(const struct digest *digest, FILE *file)
 {
-	fprintf(file, "clog digest 1\nfirst %" PRIu64 "\nnext %" PRIu64 "\nentry %" PRIu64 "\ndamage %" PRIu64 "\n",
-	        digest->first, digest->next, digest->entry, digest->damage);
+	fputs(MAGIC, file);
+	fprintf(file, NUMBER_FORMAT, "cluster", digest->cluster);
+	fprintf(file, NUMBER_FORMAT, "first", digest->first);
+	fprintf(file, NUMBER_FORMAT, "next", digest->next);
+	fprintf(file, NUMBER_FORMAT, "entry", digest->entry);
+	fprintf(file, NUMBER_FORMAT, "damage", digest->damage);
 	for (size_t i = 0; i < digest->count; i++) {
 		const struct digest_range *const range = &digest->ranges[i];
-		fprintf(file, "%" PRIu64 " %" PRIu64 " %08" PRIx32 " %" PRIu32 "\n", range->first, range->next,
-		        range->checksum, range->damaged);
+		fprintf(file, RANGE_FORMAT, range->first, range->next, range->checksum, range->damaged);
 	}
 }

@@ -11,7 +11,7 @@ struct clog_error;
 struct log;
 
 #define DIGEST_RANGE 4096u           /* offsets in a range; the first and the last one may have fewer */
-#define DIGEST_RANGES_MAX (1u << 28) /* ranges that are read from a file */
+#define DIGEST_RANGES_MAX (1u << 24) /* ranges that are read from a file */
 
 struct digest_range {
 	uint64_t first, next; /* offsets */
@@ -20,6 +20,7 @@ struct digest_range {
 };
 
 struct digest {
+	uint64_t cluster;     /* its id; 0: not known, of a log that is empty or damaged */
 	uint64_t first, next; /* offsets, of what is kept and known to be committed */
 	uint64_t entry;       /* the last one known to be committed */
 	uint64_t damage;      /* stretches that fail their checksums */
