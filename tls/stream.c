@@ -39,11 +39,10 @@ int tls_stream_create(struct tls_stream **stream, struct tls_context *context, e
 		SSL_set_accept_state(made->ssl);
 	else
 		SSL_set_connect_state(made->ssl);
-	/* The side that begins has something to say. */
-	if (side == TLS_CONNECT)
-		SSL_do_handshake(made->ssl);
+	/* The side that begins has something to say, and then waits; where it does not, it had no memory to say it. */
+	bool said = side == TLS_ACCEPT || SSL_get_error(made->ssl, SSL_do_handshake(made->ssl)) == SSL_ERROR_WANT_READ;
 	ERR_clear_error();
-	if (made->wire.no_memory) {
+	if (!said) {
 		tls_stream_destroy(made);
 		return -ENOMEM;
 	}
@@ -89,7 +88,8 @@ static int explain_failure(struct tls_stream *stream, struct clog_error *err)
 		return clog_error_set(err, -EPROTO, "it does not speak TLS");
 	if (ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
 		return clog_error_set(err, -EACCES, "it has no certificate");
-	if (ERR_GET_REASON(code) == SSL_R_UNSUPPORTED_PROTOCOL)
+	if (ERR_GET_REASON(code) == SSL_R_UNSUPPORTED_PROTOCOL ||
+	    ERR_GET_REASON(code) == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION)
 		return clog_error_set(err, -EPROTO, "it does not speak TLS 1.3");
 	/* Reasons of 1000 and up are alerts: what the other side has to say. */
 	const char *who = ERR_GET_REASON(code) > 1000 ? "TLS, from the other side" : "TLS";
