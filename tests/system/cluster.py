@@ -16,6 +16,12 @@ def clog():
     return os.path.join(os.path.dirname(os.environ["CLOGD"]), "clog")
 
 
+def expired(authority, cluster, name, folder):
+    """Makes a member's certificate whose time is over."""
+    program = os.path.join(os.path.dirname(os.environ["CLOGD"]), "..", "tests", "tls", "expired")
+    subprocess.run([program, authority, cluster, name, folder], check=True, timeout=30)
+
+
 class ClusterTest(MemberTest):
     """A test with members n1, n2 and so on, all voters, of which n1 led first."""
 
