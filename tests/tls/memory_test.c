@@ -72,7 +72,7 @@ static void hear(struct side *side, const void *data, size_t size)
 			side->rc = (int)count;
 		if (count <= 0)
 			return;
-		assert_memory_equal(text, TEXT + side->heard, (size_t)count);
+		assert_memory_equal(text, &TEXT[side->heard], (size_t)count);
 		side->heard += (size_t)count;
 	}
 }
