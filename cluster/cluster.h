@@ -68,6 +68,8 @@ struct cluster_host {
 	/* The member cannot go on: its disk failed, or its log is not what it must be. Called once. The sentence is
 	 * borrowed for the call. */
 	void (*fail)(struct cluster_host *host, int status, const char *sentence);
+	/* Where another member serves gRPC; empty where that is not known. Borrowed until the loop goes on. NULL: none does. */
+	const char *(*rpc_address)(struct cluster_host *host, uint64_t member);
 	/* A random number. */
 	uint64_t (*random)(struct cluster_host *host);
 	struct cluster *cluster; /* set by cluster_open: whom to call back */
@@ -138,8 +140,9 @@ struct cluster_host *cluster_loop_host(struct cluster_loop *host);
 
 struct tls_context;
 struct cluster_network {
-	const char *listen;  /* HOST:PORT for the other members */
-	const char *address; /* HOST:PORT where they reach this one; NULL: where it listens */
+	const char *listen;      /* HOST:PORT for the other members */
+	const char *address;     /* HOST:PORT where they reach this one; NULL: where it listens */
+	const char *rpc_address; /* HOST:PORT where it serves gRPC, which it tells them; NULL: it does not */
 	/* The folder of the certificates, and what was loaded from it; NULL: none, and then all members must be on this
 	 * machine. A reference to the context is taken. */
 	const char *tls_folder;

@@ -85,6 +85,7 @@ static int greet(struct guest *guest, const void *header, size_t header_size, si
 	} else {
 		memcpy(guest->name, hello.name, sizeof guest->name);
 		memcpy(guest->address, hello.address, sizeof guest->address);
+		memcpy(guest->rpc_address, hello.rpc_address, sizeof guest->rpc_address);
 		if (hello.member == welcome.member)
 			snprintf(welcome.refused, sizeof welcome.refused, "it is %s itself", welcome.name);
 		else
@@ -230,6 +231,14 @@ const char *guest_address(const struct transport *transport, uint64_t member)
 		if (guest->member == member && guest->address[0] != '\0')
 			return guest->address;
 	return NULL;
+}
+
+const char *transport_rpc_address(const struct transport *transport, uint64_t member)
+{
+	for (const struct guest *guest = transport->guests; guest != NULL; guest = guest->next)
+		if (guest->member == member && guest->rpc_address[0] != '\0')
+			return guest->rpc_address;
+	return "";
 }
 
 void guests_tick(struct transport *transport, uint64_t now_ms)

@@ -207,6 +207,12 @@ static void loop_send(struct cluster_host *host, uint64_t member, const char *ad
 		transport_send(of(host)->transport, member, address, message);
 }
 
+static const char *loop_rpc_address(struct cluster_host *host, uint64_t member)
+{
+	const struct transport *transport = of(host)->transport;
+	return transport == NULL ? "" : transport_rpc_address(transport, member);
+}
+
 static enum cluster_way loop_way(struct cluster_host *host, uint64_t member, const char *address)
 {
 	struct transport *transport = of(host)->transport;
@@ -263,6 +269,7 @@ int cluster_loop_connect(struct cluster_loop *loop, const struct cluster_network
 {
 	const struct transport_options options = {.listen = network->listen,
 	                                          .address = network->address,
+	                                          .rpc_address = network->rpc_address,
 	                                          .tls_folder = network->tls_folder,
 	                                          .tls = network->tls};
 	int rc = check_certificates(loop, network, err);
@@ -333,6 +340,7 @@ int cluster_loop_create(struct cluster_loop **host, struct uv_loop_s *uv_loop,
 	                                   .run_read = loop_run_read,
 	                                   .send = loop_send,
 	                                   .way = loop_way,
+	                                   .rpc_address = loop_rpc_address,
 	                                   .fail = loop_fail,
 	                                   .random = loop_random};
 	loop->loop = uv_loop;

@@ -60,6 +60,12 @@ static void tell_other(const struct cluster *cluster, const struct log_tail *tai
 	member->lag = member->match < tail->entry ? tail->entry - member->match : 0;
 }
 
+const char *rpc_address_op(struct service *service, uint64_t member)
+{
+	const struct cluster *cluster = (const struct cluster *)service;
+	return cluster->host->rpc_address == NULL ? "" : cluster->host->rpc_address(cluster->host, member);
+}
+
 size_t members_op(struct service *service, struct service_member *members, size_t capacity)
 {
 	const struct cluster *cluster = (const struct cluster *)service;

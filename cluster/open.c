@@ -18,6 +18,7 @@ static const struct service_ops service_ops = {.append = append_op,
                                                .read_end = read_end_op,
                                                .state = state_op,
                                                .members = members_op,
+                                               .rpc_address = rpc_address_op,
                                                .command = command_op};
 
 static int path_of(char path[PATH_MAX], const struct cluster *cluster, const char *name, struct clog_error *err)

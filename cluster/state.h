@@ -398,6 +398,7 @@ void echo_forget(struct cluster *cluster);
 /* ---- members.c ---- */
 
 void state_op(struct service *service, struct service_state *state);
+const char *rpc_address_op(struct service *service, uint64_t member);
 size_t members_op(struct service *service, struct service_member *members, size_t capacity);
 /* The place of a member in the configuration in force, or its count. */
 size_t member_index(const struct cluster *cluster, uint64_t id);

@@ -20,6 +20,7 @@ void transport_self(struct transport *transport, struct wire_hello *hello)
 	*hello = (struct wire_hello){.version = WIRE_VERSION};
 	transport->ops->self(transport->arg, hello);
 	memcpy(hello->address, transport->address, sizeof hello->address);
+	memcpy(hello->rpc_address, transport->rpc_address, sizeof hello->rpc_address);
 }
 
 bool transport_trusts(const struct transport *transport, const struct channel *channel, const char *name,
@@ -285,6 +286,8 @@ int transport_create(struct transport **made, struct uv_loop_s *loop, const stru
 	transport->loop = loop;
 	transport->ops = ops;
 	transport->arg = arg;
+	snprintf(transport->rpc_address, sizeof transport->rpc_address, "%s",
+	         options->rpc_address != NULL ? options->rpc_address : "");
 	int rc = take_certificates(transport, options, err);
 	if (rc == 0)
 		rc = resolver_create(&transport->resolver, loop, options->servers, err);

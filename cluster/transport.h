@@ -40,8 +40,9 @@ struct transport_ops {
 };
 
 struct transport_options {
-	const char *listen;  /* HOST:PORT; port 0: any that is free */
-	const char *address; /* HOST:PORT where others reach this member; NULL: where it listens */
+	const char *listen;      /* HOST:PORT; port 0: any that is free */
+	const char *address;     /* HOST:PORT where others reach this member; NULL: where it listens */
+	const char *rpc_address; /* HOST:PORT where it serves gRPC; NULL: it does not */
 	/* The folder of the certificates, and what was loaded from it; NULL: none, and then both sides must be on this
 	 * machine. */
 	const char *tls_folder;
@@ -60,6 +61,10 @@ void transport_destroy(struct transport *transport);
 
 /* The address where others reach this member: as it was given, else where it listens. Borrowed. */
 const char *transport_address(const struct transport *transport);
+
+/* Where a member serves gRPC, as it says when it connects; empty where it does not, or is not here. Borrowed until the loop
+ * goes on. */
+const char *transport_rpc_address(const struct transport *transport, uint64_t member);
 
 /* As in struct cluster_host. An address may also be dns:NAME:PORT. */
 void transport_send(struct transport *transport, uint64_t member, const char *address, const struct message *message);

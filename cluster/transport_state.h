@@ -45,7 +45,8 @@ struct guest {
 	bool seeking;    /* it wanted whoever is here: besides this one there may be one that wanted this member */
 	bool leaving;    /* it is told why not, and goes */
 	char name[SERVICE_NAME_SIZE];
-	char address[SERVICE_ADDRESS_SIZE]; /* where it listens */
+	char address[SERVICE_ADDRESS_SIZE];     /* where it listens */
+	char rpc_address[SERVICE_ADDRESS_SIZE]; /* where it serves gRPC */
 	char from[CHANNEL_ADDRESS_SIZE];
 };
 
@@ -69,6 +70,7 @@ struct transport {
 	struct clog_error reload_error;
 	int reload_status;
 	char address[SERVICE_ADDRESS_SIZE];
+	char rpc_address[SERVICE_ADDRESS_SIZE]; /* that others are told */
 	uv_tcp_t listener;
 	bool accept_again; /* there was no memory for one that came */
 	uv_timer_t timer;

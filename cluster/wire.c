@@ -59,6 +59,7 @@ size_t wire_encode_hello(const struct wire_hello *hello, unsigned char head[WIRE
 	body.member = hello->member;
 	body.name = (char *)hello->name;
 	body.address = (char *)hello->address;
+	body.rpc_address = (char *)hello->rpc_address;
 	body.wanted = hello->wanted;
 	return pack(&body.base, 0, head);
 }
@@ -103,8 +104,10 @@ int wire_decode_hello(const void *header, size_t size, struct wire_hello *hello)
 	hello->wanted = body->wanted;
 	bool right = take_text(hello->cluster_name, sizeof hello->cluster_name, body->cluster_name) &&
 	             take_text(hello->name, sizeof hello->name, body->name) &&
-	             take_text(hello->address, sizeof hello->address, body->address) && identity_name_ok(hello->name) &&
-	             identity_name_ok(hello->cluster_name) && hello->member != 0 && hello->member >> 48 == 0;
+	             take_text(hello->address, sizeof hello->address, body->address) &&
+	             take_text(hello->rpc_address, sizeof hello->rpc_address, body->rpc_address) &&
+	             identity_name_ok(hello->name) && identity_name_ok(hello->cluster_name) && hello->member != 0 &&
+	             hello->member >> 48 == 0;
 	return right ? 0 : -EBADMSG;
 }
 

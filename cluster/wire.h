@@ -18,9 +18,10 @@ struct wire_hello {
 	char cluster_name[SERVICE_NAME_SIZE];
 	uint64_t member; /* the sender's id */
 	char name[SERVICE_NAME_SIZE];
-	char address[SERVICE_ADDRESS_SIZE]; /* of a hello: where the sender listens */
-	uint64_t wanted;                    /* of a hello: whom it wants to speak to; 0: whoever is there */
-	char refused[WIRE_REFUSAL_SIZE];    /* of a welcome: why not; empty: welcome */
+	char address[SERVICE_ADDRESS_SIZE];     /* of a hello: where the sender listens */
+	char rpc_address[SERVICE_ADDRESS_SIZE]; /* of a hello: where it serves gRPC; empty: it does not */
+	uint64_t wanted;                        /* of a hello: whom it wants to speak to; 0: whoever is there */
+	char refused[WIRE_REFUSAL_SIZE];        /* of a welcome: why not; empty: welcome */
 };
 
 /* Each gives the bytes that begin a unit, and returns their count. The message's data follows them as it is; a hello and

@@ -297,6 +297,38 @@ static int open_member(struct clogd *clogd, struct clog_error *err)
 	return status;
 }
 
+/* Where it listens at every address that the machine has, clients are told the one by which the others reach this member.
+ * NULL: it listens at one, or there is no other. */
+static const char *clients_address(const struct clogd *clogd, char *text, size_t capacity)
+{
+	const struct options *const told = &clogd->options;
+	const char *const peers = told->advertise != NULL ? told->advertise
+	                          : told->peer != NULL    ? told->peer
+	                                                  : cluster_address(clogd->cluster);
+	const char *const end = strrchr(peers, ':');
+	if (end == NULL || (strncmp(told->grpc, "0.0.0.0:", 8) != 0 && strncmp(told->grpc, "[::]:", 5) != 0))
+		return NULL;
+	snprintf(text, capacity, "%.*s%s", (int)(end - peers), peers, strrchr(told->grpc, ':'));
+	return text;
+}
+
+static int serve_rpc(struct clogd *clogd, struct clog_error *err)
+{
+	char address[CONFIG_ADDRESS_SIZE + 8];
+	const struct rpc_options options = {
+		.listen = clogd->options.grpc,
+		.address = clients_address(clogd, address, sizeof address),
+		.service = cluster_service(clogd->cluster),
+		.auth = &clogd->auth,
+		.tls = clogd->tls,
+	};
+	const int status = rpc_start(&clogd->rpc, &clogd->loop, &options, err);
+	if (status == 0)
+		observe_event(OBSERVE_INFO, "serving", OBSERVE_TEXT("grpc", rpc_address(clogd->rpc)),
+		              OBSERVE_TEXT("tls", clogd->tls != NULL ? "yes" : "no"));
+	return status;
+}
+
 /* A member that the others know listens where they do, also when it is not told to. */
 static int connect_member(struct clogd *clogd, struct clog_error *err)
 {
@@ -304,6 +336,7 @@ static int connect_member(struct clogd *clogd, struct clog_error *err)
 	const struct cluster_network network = {
 		.listen = told->peer != NULL ? told->peer : cluster_address(clogd->cluster),
 		.address = told->advertise,
+		.rpc_address = clogd->rpc != NULL ? rpc_address(clogd->rpc) : NULL,
 		.tls_folder = told->tls,
 		.tls = clogd->tls,
 	};
@@ -338,21 +371,6 @@ static int mount_log(struct clogd *clogd, struct clog_error *err)
 	return status;
 }
 
-static int serve_rpc(struct clogd *clogd, struct clog_error *err)
-{
-	const struct rpc_options options = {
-		.listen = clogd->options.grpc,
-		.service = cluster_service(clogd->cluster),
-		.auth = &clogd->auth,
-		.tls = clogd->tls,
-	};
-	const int status = rpc_start(&clogd->rpc, &clogd->loop, &options, err);
-	if (status == 0)
-		observe_event(OBSERVE_INFO, "serving", OBSERVE_TEXT("grpc", rpc_address(clogd->rpc)),
-		              OBSERVE_TEXT("tls", clogd->tls != NULL ? "yes" : "no"));
-	return status;
-}
-
 static int start(struct clogd *clogd, struct clog_error *err)
 {
 	int status = take_signals(clogd, err);
@@ -370,11 +388,12 @@ static int start(struct clogd *clogd, struct clog_error *err)
 	clogd->options.name = cluster_name(clogd->cluster);
 	clogd->auth = (struct auth_policy){
 		.owner = clogd->options.uid, .group = clogd->options.gid, .mode = clogd->options.mode};
-	status = connect_member(clogd, err);
+	if (clogd->options.grpc != NULL)
+		status = serve_rpc(clogd, err);
+	if (status == 0)
+		status = connect_member(clogd, err);
 	if (status == 0)
 		status = mount_log(clogd, err);
-	if (status == 0 && clogd->options.grpc != NULL)
-		status = serve_rpc(clogd, err);
 	if (status < 0)
 		return status;
 	clogd->up = true;

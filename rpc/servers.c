@@ -23,8 +23,9 @@ static bool message(struct call *call, const void *data, size_t size)
 	for (size_t i = 0; i < count && i < SERVICE_MEMBERS_MAX; i++) {
 		log__v1__server__init(&servers[i]);
 		servers[i].id = members[i].name;
-		if (members[i].id == state.self)
-			servers[i].rpc_addr = call->rpc->address;
+		servers[i].rpc_addr = members[i].id == state.self
+		                              ? call->rpc->address
+		                              : (char *)service_rpc_address(call->rpc->service, members[i].id);
 		servers[i].is_leader = members[i].id == state.leader;
 		places[i] = &servers[i];
 	}

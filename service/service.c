@@ -104,6 +104,11 @@ size_t service_members(struct service *service, struct service_member *members, 
 	return service->ops->members(service, members, capacity);
 }
 
+const char *service_rpc_address(struct service *service, uint64_t member)
+{
+	return service->ops->rpc_address == NULL ? "" : service->ops->rpc_address(service, member);
+}
+
 const char *service_role_name(enum service_role role)
 {
 	static const char *const names[] = {

@@ -158,6 +158,10 @@ struct service_member {
 /* Gives up to capacity members, in the configuration's order. Returns how many there are. */
 size_t service_members(struct service *service, struct service_member *members, size_t capacity);
 
+/* Where another member serves gRPC, HOST:PORT, as it has told this one; empty where that is not known. Borrowed until the
+ * loop goes on. */
+const char *service_rpc_address(struct service *service, uint64_t member);
+
 /* The words used in files and on the command line: "voter", "leader" and so on. Static. */
 const char *service_role_name(enum service_role role);
 const char *service_member_state_name(enum service_member_state state);
@@ -216,6 +220,7 @@ struct service_ops {
 	void (*read_end)(struct service *service, struct service_read *read);
 	void (*state)(struct service *service, struct service_state *state);
 	size_t (*members)(struct service *service, struct service_member *members, size_t capacity);
+	const char *(*rpc_address)(struct service *service, uint64_t member); /* NULL: it is never known */
 	int (*command)(struct service *service, struct service_command *command);
 };
 

@@ -147,6 +147,7 @@ static void assert_hello_equal(const struct wire_hello *a, const struct wire_hel
 	assert_string_equal(a->cluster_name, b->cluster_name);
 	assert_string_equal(a->name, b->name);
 	assert_string_equal(a->address, b->address);
+	assert_string_equal(a->rpc_address, b->rpc_address);
 	assert_string_equal(a->refused, b->refused);
 }
 
@@ -237,6 +238,7 @@ static struct wire_hello hello_example(void)
 	                           .member = 9,
 	                           .name = "n1",
 	                           .address = "[::1]:7400",
+	                           .rpc_address = "[::1]:8400",
 	                           .wanted = 10};
 }
 
@@ -253,8 +255,8 @@ static void a_hello_and_a_welcome_come_out_as_they_went_in(void **state)
 	unsigned char head[WIRE_HEAD_SIZE_MAX];
 	assert_int_equal(through(&out, &in), 0);
 	assert_hello_equal(&out, &in);
-	out.address[0] = '\0';
 	memset(out.address, 0, sizeof out.address);
+	memset(out.rpc_address, 0, sizeof out.rpc_address);
 	out.wanted = 0;
 	size_t size = wire_encode_welcome(&out, head);
 	assert_int_equal(wire_decode_welcome(head + PREFIX_SIZE, size - PREFIX_SIZE, &in), 0);
@@ -271,6 +273,7 @@ static void the_longest_texts_fit_and_longer_ones_are_refused(void **state)
 	memset(out.name, 'n', sizeof out.name - 1);
 	memset(out.cluster_name, 'c', sizeof out.cluster_name - 1);
 	memset(out.address, 'a', sizeof out.address - 1);
+	memset(out.rpc_address, 'r', sizeof out.rpc_address - 1);
 	out.cluster = out.member = (UINT64_C(1) << 48) - 1;
 	assert_int_equal(through(&out, &in), 0);
 	/* A name that is one byte too long is another field's as well: the address in its place. */
@@ -292,6 +295,9 @@ static void a_hello_of_somebody_who_cannot_be_is_refused(void **state)
 	assert_int_equal(through(&out, &in), -EBADMSG);
 	out = hello_example();
 	out.address[1] = '\x1b';
+	assert_int_equal(through(&out, &in), -EBADMSG);
+	out = hello_example();
+	out.rpc_address[1] = '\x7f';
 	assert_int_equal(through(&out, &in), -EBADMSG);
 	out = hello_example();
 	out.cluster_name[0] = '\0';

@@ -67,6 +67,9 @@ class Cluster(ClusterTest):
             self.assertEqual(sorted(servers), ["n1", "n2", "n3"])
             self.assertEqual([name for name in servers if servers[name].is_leader], [leader])
             self.assertEqual(servers[f"n{number}"].rpc_addr, self.served(number))
+        def addresses():
+            return [{server.rpc_addr for server in client.servers()} for client in self.clients]
+        until(lambda: addresses() == [{self.served(number) for number in (1, 2, 3)}] * 3, 10, "all know all addresses")
 
     def test_who_has_no_certificate_of_the_cluster_is_kept_out(self):
         self.cert("init", self.folder("other"), "--cluster", "test")
