@@ -6,6 +6,7 @@
 #include "log/crc.h"
 #include "log/tail.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -107,8 +108,8 @@ static int write_file(struct log_disk *disk, const char *folder, const char *pat
                       size_t size)
 {
 	char fresh[PATH_MAX];
-	if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
-		return -ENAMETOOLONG;
+	int length = snprintf(fresh, sizeof fresh, "%s.new", path);
+	assert(length > 0 && length < PATH_MAX);
 	int rc = disk->remove(disk, fresh);
 	if (rc != 0 && rc != -ENOENT)
 		return rc;

@@ -27,12 +27,6 @@ static int place_fail(const struct place *place, const char *what, int rc)
 	return clog_error_set(place->err, rc, "%s: %s failed: %s", place->folder, what, strerror(-rc));
 }
 
-static int path_of(const struct place *place, char path[PATH_MAX], const char *name)
-{
-	int length = snprintf(path, PATH_MAX, "%s/%s", place->folder, name);
-	return length > 0 && length < PATH_MAX ? 0 : place_fail(place, "naming a file", -ENAMETOOLONG);
-}
-
 static int sync_names(const struct place *place)
 {
 	int rc = place->disk->sync_folder(place->disk, place->folder);
@@ -42,9 +36,8 @@ static int sync_names(const struct place *place)
 static int delete_file(const struct place *place, uint64_t first_entry, const char *suffix)
 {
 	char path[PATH_MAX];
-	int rc = segment_path(path, sizeof path, place->folder, first_entry, suffix);
-	if (rc == 0)
-		rc = place->disk->remove(place->disk, path);
+	segment_path(path, place->folder, first_entry, suffix);
+	int rc = place->disk->remove(place->disk, path);
 	return rc == 0 || rc == -ENOENT ? 0 : place_fail(place, "deleting the old log", rc);
 }
 
@@ -52,11 +45,9 @@ static int delete_file(const struct place *place, uint64_t first_entry, const ch
 static int give_name(const struct place *place, const char *name, uint64_t first_entry, const char *suffix)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	if (path_of(place, from, name) != 0)
-		return place->err->code;
-	int rc = segment_path(to, sizeof to, place->folder, first_entry, suffix);
-	if (rc == 0)
-		rc = place->disk->rename(place->disk, from, to);
+	log_file_path(from, place->folder, name);
+	segment_path(to, place->folder, first_entry, suffix);
+	int rc = place->disk->rename(place->disk, from, to);
 	return rc == 0 ? sync_names(place) : place_fail(place, "naming a file of the new log", rc);
 }
 
@@ -90,8 +81,7 @@ static int is_installed(const struct place *place, const struct log_tail *base, 
 	char path[PATH_MAX];
 	struct log_tail head;
 	*installed = false;
-	if (path_of(place, path, LOG_INSTALL_STORE) != 0)
-		return place->err->code;
+	log_file_path(path, place->folder, LOG_INSTALL_STORE);
 	int handle = place->disk->open(place->disk, path, O_RDONLY);
 	if (handle < 0)
 		return place_fail(place, "opening " LOG_INSTALL_STORE, handle);
@@ -108,8 +98,7 @@ static int settle_base(struct log *log, const struct place *place, const struct 
 {
 	unsigned char value[LOG_BASE_SIZE];
 	char path[PATH_MAX];
-	if (path_of(place, path, LOG_BASE) != 0)
-		return place->err->code;
+	log_file_path(path, place->folder, LOG_BASE);
 	tail_encode(value, base);
 	put_u64(value + TAIL_SIZE, log->first_offset);
 	put_u64(value + TAIL_SIZE + 8, log->first_stream);
@@ -148,13 +137,11 @@ int install_drop(struct log *log, const struct listing *listing, struct clog_err
 {
 	static const char *const names[] = {LOG_INSTALL_STORE, LOG_INSTALL_INDEX};
 	const bool there[] = {listing->install_store, listing->install_index};
-	struct clog_error failure = {0};
-	const struct place place = {.disk = log->disk, .folder = log->path, .err = &failure};
 	int rc = 0;
 	for (int i = 0; rc == 0 && i < 2; i++) {
 		char path[PATH_MAX];
-		rc = !there[i] ? 0 : path_of(&place, path, names[i]);
-		if (rc == 0 && there[i])
+		log_file_path(path, log->path, names[i]);
+		if (there[i])
 			rc = log->disk->remove(log->disk, path);
 	}
 	if (rc == 0 && (there[0] || there[1]))
@@ -273,13 +260,13 @@ int log_install_begin(struct log *log, const struct log_install *install, struct
 	return 0;
 }
 
-static int make_store(struct log_job *job, const struct place *place)
+static int make_store(struct log_job *job)
 {
 	struct log_disk *disk = job->disk;
 	char path[PATH_MAX], prepared[PATH_MAX];
 	unsigned char page[STORE_FRAMES];
-	if (path_of(place, path, LOG_INSTALL_STORE) != 0 || path_of(place, prepared, LOG_PREPARED) != 0)
-		return job->error.code;
+	log_file_path(path, job->folder, LOG_INSTALL_STORE);
+	log_file_path(prepared, job->folder, LOG_PREPARED);
 	const char *source = job->takes_prepared ? prepared : path;
 	store_encode_page(page, &job->base, &job->mark_cell);
 	int rc = job->handle = disk->open(disk, source, job->takes_prepared ? O_RDWR : O_RDWR | O_CREAT);
@@ -293,22 +280,20 @@ static int make_store(struct log_job *job, const struct place *place)
 }
 
 /* Makes its name and the store's durable. */
-static int make_index(struct log_job *job, const struct place *place)
+static int make_index(struct log_job *job)
 {
 	const struct log_index none = {.end = STORE_FRAMES};
 	char path[PATH_MAX];
-	if (path_of(place, path, LOG_INSTALL_INDEX) != 0)
-		return job->error.code;
+	log_file_path(path, job->folder, LOG_INSTALL_INDEX);
 	int rc = index_save(&none, &job->footer, job->disk, job->folder, path);
 	return rc == 0 ? 0 : job_fail(job, path, "writing the state", rc);
 }
 
-static int write_base(struct log_job *job, const struct place *place)
+static int write_base(struct log_job *job)
 {
 	unsigned char value[LOG_BASE_SIZE];
 	char path[PATH_MAX];
-	if (path_of(place, path, LOG_BASE) != 0)
-		return job->error.code;
+	log_file_path(path, job->folder, LOG_BASE);
 	tail_encode(value, &job->base);
 	put_u64(value + TAIL_SIZE, job->first_offset);
 	put_u64(value + TAIL_SIZE + 8, job->first_stream);
@@ -319,11 +304,11 @@ int job_run_install(struct log_job *job)
 {
 	const struct place place = {
 		.disk = job->disk, .folder = job->folder, .base = job->base.entry, .err = &job->error};
-	int rc = make_store(job, &place);
+	int rc = make_store(job);
 	if (rc == 0)
-		rc = make_index(job, &place);
+		rc = make_index(job);
 	if (rc == 0)
-		rc = write_base(job, &place);
+		rc = write_base(job);
 	if (rc == 0)
 		rc = delete_files(&place, job->old, job->old_count, LOG_SUFFIX_STORE);
 	if (rc == 0)

@@ -15,21 +15,14 @@ int job_fail(struct log_job *job, const char *path, const char *what, int rc)
 	return clog_error_set(&job->error, rc, "%s: %s failed: %s", path, what, strerror(-rc));
 }
 
-/* A path in the job's folder; job->error is set when it is too long. */
-static int path_of(struct log_job *job, char path[PATH_MAX], const char *name, const char *suffix)
-{
-	int length = snprintf(path, PATH_MAX, "%s/%s%s", job->folder, name, suffix);
-	return length > 0 && length < PATH_MAX ? 0 : job_fail(job, job->folder, "naming a file", -ENAMETOOLONG);
-}
-
 /* Opens the file that a new store is made from: the prepared one, or an empty one, under a name that is not yet the
  * store's. */
-static int open_source(struct log_job *job, struct job_step *step, const char *path, char source[PATH_MAX])
+static int open_source(struct log_job *job, struct job_step *step, char source[PATH_MAX])
 {
-	int length = step->prepared ? snprintf(source, PATH_MAX, "%s/%s", job->folder, LOG_PREPARED)
-	                            : snprintf(source, PATH_MAX, "%s%s", path, LOG_SUFFIX_NEW);
-	if (length >= PATH_MAX)
-		return job_fail(job, path, "naming a file", -ENAMETOOLONG);
+	if (step->prepared)
+		log_file_path(source, job->folder, LOG_PREPARED);
+	else
+		segment_path(source, job->folder, step->base.entry + 1, LOG_SUFFIX_STORE LOG_SUFFIX_NEW);
 	step->handle = job->disk->open(job->disk, source, step->prepared ? O_RDWR : O_RDWR | O_CREAT);
 	if (step->handle < 0)
 		return job_fail(job, source, "open", step->handle);
@@ -43,11 +36,10 @@ static int write_step(struct log_job *job, struct job_step *step, const struct j
 {
 	struct log_disk *disk = job->disk;
 	char path[PATH_MAX], source[PATH_MAX];
-	int rc = segment_path(path, sizeof path, job->folder, step->base.entry + 1, LOG_SUFFIX_STORE);
+	int rc = step->create ? open_source(job, step, source) : 0;
 	if (rc != 0)
-		return job_fail(job, job->folder, "naming a file", rc);
-	if (step->create && open_source(job, step, path, source) != 0)
-		return job->error.code;
+		return rc;
+	segment_path(path, job->folder, step->base.entry + 1, LOG_SUFFIX_STORE);
 	for (size_t i = 0; i < step->piece_count; i++) {
 		rc = disk->write(disk, step->handle, pieces[i].bytes, pieces[i].size, pieces[i].position);
 		if (rc != 0)
@@ -107,8 +99,8 @@ int job_run_prepare(struct log_job *job)
 	struct log_disk *disk = job->disk;
 	char path[PATH_MAX], fresh[PATH_MAX];
 	uint64_t space;
-	if (path_of(job, path, LOG_PREPARED, "") != 0 || path_of(job, fresh, LOG_PREPARED, LOG_SUFFIX_NEW) != 0)
-		return job->error.code;
+	log_file_path(path, job->folder, LOG_PREPARED);
+	log_file_path(fresh, job->folder, LOG_PREPARED LOG_SUFFIX_NEW);
 	int rc = disk->space == NULL ? 0 : disk->space(disk, job->folder, &space);
 	if (rc == 0 && disk->space != NULL &&
 	    (space < job->segment_size || space - job->segment_size < job->reserve_size))
@@ -135,8 +127,7 @@ int job_run_prepare(struct log_job *job)
 int job_run_seal(struct log_job *job)
 {
 	char path[PATH_MAX];
-	int rc = segment_path(path, sizeof path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_INDEX);
-	if (rc == 0)
-		rc = index_save(job->segment->index, &job->footer, job->disk, job->folder, path);
+	segment_path(path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_INDEX);
+	int rc = index_save(job->segment->index, &job->footer, job->disk, job->folder, path);
 	return rc == 0 ? 0 : job_fail(job, path, "writing the index", rc);
 }

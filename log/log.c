@@ -2,8 +2,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void log_file_path(char path[PATH_MAX], const char *folder, const char *name)
+{
+	int length = snprintf(path, PATH_MAX, "%s/%s", folder, name);
+	assert(length > 0 && length < PATH_MAX);
+}
 
 struct log_segment *log_last_segment(const struct log *log)
 {
@@ -300,9 +307,8 @@ bool log_oldest(const struct log *log, struct log_oldest *oldest)
 	if (log->segment_count < 2)
 		return false;
 	const struct log_segment *segment = log->segments[0];
-	*oldest = (struct log_oldest){.next_offset = segment->end.next_offset,
-	                              .bytes = segment->position,
-	                              .time_ns = segment->end.time_ns};
+	*oldest = (struct log_oldest){
+		.next_offset = segment->end.next_offset, .bytes = segment->position, .time_ns = segment->end.time_ns};
 	return true;
 }
 

@@ -191,7 +191,7 @@ uint32_t log_frame_size(const struct log_frame *frame);
 
 struct log_options {
 	struct log_disk *disk; /* borrowed while the log is open */
-	const char *path;      /* the folder; made when it is not there; copied */
+	const char *path;      /* the folder, a path of up to 4,064 bytes; made when it is not there; copied */
 	uint32_t segment_size; /* bytes, LOG_SEGMENT_SIZE_MIN to _MAX; 0 means LOG_SEGMENT_SIZE_DEFAULT */
 	/* Bytes of the disk to leave free: with less, no segment is prepared and none begun, and appends that need one
 	 * are refused with -ENOSPC. Reading and trimming go on. */
@@ -210,7 +210,7 @@ struct log;
  * (an index that is missing or wrong is made again from its store). Cuts a torn tail: what is invalid beyond the
  * durable mark. What is invalid below it is corruption: it is never cut, log_damage tells of it, and everything else
  * can be read. -EBADMSG, with the file and the place in err, when a file is missing or so damaged that not even that is
- * known: nothing is changed. -EPROTONOSUPPORT for a newer format, -EINVAL for a bad option, or the disk's error.
+ * known: nothing is changed. -EPROTONOSUPPORT for a newer format, -EINVAL for a bad option, -ENAMETOOLONG, or the disk's error.
  * Blocks. */
 int log_open(struct log **log, const struct log_options *options, struct clog_error *err);
 /* Frees the log. Every job and read has ended before. Does not sync: what was not durable may be lost. NULL allowed. */

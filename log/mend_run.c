@@ -101,9 +101,8 @@ static int write_index(struct log_job *job)
 {
 	char path[PATH_MAX];
 	struct index_footer before = {0};
-	int rc = segment_path(path, sizeof path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_INDEX);
-	if (rc == 0)
-		rc = index_load_footer(&before, job->disk, path);
+	segment_path(path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_INDEX);
+	int rc = index_load_footer(&before, job->disk, path);
 	/* One that cannot be read for another reason than damage must not lose the state that is in it. */
 	if (rc != 0 && rc != -ENOENT && rc != -EBADMSG)
 		return job_fail(job, path, "reading the index", rc);
@@ -135,12 +134,11 @@ static int write_frames(struct log_job *job, const char *path)
 int job_run_mend(struct log_job *job)
 {
 	char path[PATH_MAX];
-	int rc = segment_path(path, sizeof path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_STORE);
-	if (rc == 0)
-		rc = job->handle = job->disk->open(job->disk, path, O_RDWR);
-	if (rc < 0)
-		return job_fail(job, path, "open", rc);
-	rc = read_mended(job, path);
+	segment_path(path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_STORE);
+	job->handle = job->disk->open(job->disk, path, O_RDWR);
+	if (job->handle < 0)
+		return job_fail(job, path, "open", job->handle);
+	int rc = read_mended(job, path);
 	if (rc == 0)
 		rc = check_link(job, path);
 	if (rc == 0 && job->sealed)

@@ -28,8 +28,7 @@ static int remove_leftovers(struct log *log, const struct listing *listing, stru
 {
 	char path[PATH_MAX];
 	for (size_t i = 0; i < listing->leftover_count; i++) {
-		if (snprintf(path, sizeof path, "%s/%s", log->path, listing->leftovers[i]) >= (int)sizeof path)
-			return failed(err, log->path, -ENAMETOOLONG);
+		log_file_path(path, log->path, listing->leftovers[i]);
 		int rc = log->disk->remove(log->disk, path);
 		if (rc != 0)
 			return failed(err, path, rc);
@@ -40,9 +39,8 @@ static int remove_leftovers(struct log *log, const struct listing *listing, stru
 static int remove_file(struct log *log, uint64_t first_entry, const char *suffix, struct clog_error *err)
 {
 	char path[PATH_MAX];
-	int rc = segment_path(path, sizeof path, log->path, first_entry, suffix);
-	if (rc == 0)
-		rc = log->disk->remove(log->disk, path);
+	segment_path(path, log->path, first_entry, suffix);
+	int rc = log->disk->remove(log->disk, path);
 	return rc == 0 ? 0 : failed(err, path, rc);
 }
 
@@ -52,8 +50,7 @@ static int load_base(struct log *log, struct log_tail *base, struct clog_error *
 	char path[PATH_MAX];
 	unsigned char value[LOG_BASE_SIZE];
 	*base = (struct log_tail){0};
-	if (snprintf(path, sizeof path, "%s/%s", log->path, LOG_BASE) >= (int)sizeof path)
-		return failed(err, log->path, -ENAMETOOLONG);
+	log_file_path(path, log->path, LOG_BASE);
 	struct clog_error failure;
 	int rc = log_cell_load(log->disk, path, &log->base, value, sizeof value, &failure);
 	if (rc == -ENOENT)
@@ -99,14 +96,12 @@ static int compare_entries(const void *a, const void *b)
 static int add_store(struct log *log, uint64_t first_entry, bool last, struct clog_error *err)
 {
 	char path[PATH_MAX];
-	int rc = segment_path(path, sizeof path, log->path, first_entry, LOG_SUFFIX_STORE);
-	if (rc != 0)
-		return failed(err, log->path, rc);
+	segment_path(path, log->path, first_entry, LOG_SUFFIX_STORE);
 	int handle = log->disk->open(log->disk, path, log->read_only ? O_RDONLY : O_RDWR);
 	if (handle < 0)
 		return failed(err, path, handle);
 	struct log_tail base;
-	rc = store_read_head(log->disk, handle, &base);
+	int rc = store_read_head(log->disk, handle, &base);
 	if (rc == -EBADMSG)
 		corrupt(err, path, "its head is not valid");
 	else if (rc != 0)
@@ -194,7 +189,7 @@ static int take_footer(struct log *log, struct log_segment *segment, const struc
 static int rebuild_full(struct log *log, struct log_segment *segment, struct clog_error *err)
 {
 	char path[PATH_MAX];
-	segment_path(path, sizeof path, log->path, segment->base.entry + 1, LOG_SUFFIX_STORE);
+	segment_path(path, log->path, segment->base.entry + 1, LOG_SUFFIX_STORE);
 	int handle = log->disk->open(log->disk, path, O_RDONLY);
 	if (handle < 0)
 		return failed(err, path, handle);
@@ -210,7 +205,7 @@ static int open_full(struct log *log, struct log_segment *segment, const struct 
 {
 	char path[PATH_MAX];
 	struct index_footer footer = {0};
-	segment_path(path, sizeof path, log->path, segment->base.entry + 1, LOG_SUFFIX_INDEX);
+	segment_path(path, log->path, segment->base.entry + 1, LOG_SUFFIX_INDEX);
 	segment->end = *end;
 	int rc = index_load_footer(&footer, log->disk, path);
 	bool fits = rc == 0 && tail_same(&footer.base, &segment->base) && tail_same(&footer.end, end);
@@ -234,7 +229,7 @@ static int open_full(struct log *log, struct log_segment *segment, const struct 
 static int drop_index(struct log *log, const struct log_segment *segment, struct clog_error *err)
 {
 	char path[PATH_MAX];
-	segment_path(path, sizeof path, log->path, segment->base.entry + 1, LOG_SUFFIX_INDEX);
+	segment_path(path, log->path, segment->base.entry + 1, LOG_SUFFIX_INDEX);
 	int rc = log->disk->remove(log->disk, path);
 	if (rc == -ENOENT)
 		return 0;
@@ -249,7 +244,7 @@ static int open_last(struct log *log, struct log_segment *segment, struct clog_e
 {
 	char path[PATH_MAX];
 	struct store_mark mark;
-	segment_path(path, sizeof path, log->path, segment->base.entry + 1, LOG_SUFFIX_STORE);
+	segment_path(path, log->path, segment->base.entry + 1, LOG_SUFFIX_STORE);
 	uint64_t size;
 	int rc = log->disk->size(log->disk, segment->handle, &size);
 	if (rc == 0 && size < STORE_FRAMES)
@@ -309,8 +304,7 @@ static int open_segments(struct log *log, const struct log_tail *base, bool inst
 static int sync_parent(struct log *log, struct clog_error *err)
 {
 	char parent[PATH_MAX];
-	if (snprintf(parent, sizeof parent, "%s", log->path) >= (int)sizeof parent)
-		return failed(err, log->path, -ENAMETOOLONG);
+	snprintf(parent, sizeof parent, "%s", log->path);
 	char *slash = strrchr(parent, '/');
 	if (slash == parent)
 		slash++;
@@ -407,6 +401,8 @@ int log_open(struct log **log, const struct log_options *options, struct clog_er
 	if (segment_size < LOG_SEGMENT_SIZE_MIN || segment_size > LOG_SEGMENT_SIZE_MAX)
 		return clog_error_set(err, -EINVAL, "segment size %u: it must be from %u to %u bytes", segment_size,
 		                      LOG_SEGMENT_SIZE_MIN, LOG_SEGMENT_SIZE_MAX);
+	if (strlen(options->path) + LOG_NAME_MAX >= PATH_MAX)
+		return failed(err, options->path, -ENAMETOOLONG);
 	struct log *made = calloc(1, sizeof *made);
 	if (made != NULL)
 		made->path = strdup(options->path);

@@ -142,9 +142,7 @@ int read_open_store(struct log_read *read, bool wait)
 	if (!wait)
 		return -EAGAIN;
 	char path[PATH_MAX];
-	int rc = segment_path(path, sizeof path, read->folder, read->segment->base.entry + 1, LOG_SUFFIX_STORE);
-	if (rc != 0)
-		return rc;
+	segment_path(path, read->folder, read->segment->base.entry + 1, LOG_SUFFIX_STORE);
 	read->handle = read->disk->open(read->disk, path, read->read_only ? O_RDONLY : O_RDWR);
 	return read->handle < 0 ? read->handle : 0;
 }
@@ -153,10 +151,8 @@ int read_load_index(struct log_read *read)
 {
 	char path[PATH_MAX];
 	const struct log_segment *segment = read->segment;
-	int rc = segment_path(path, sizeof path, read->folder, segment->base.entry + 1, LOG_SUFFIX_INDEX);
-	if (rc != 0)
-		return rc;
-	rc = index_load(&read->index, read->disk, path);
+	segment_path(path, read->folder, segment->base.entry + 1, LOG_SUFFIX_INDEX);
+	int rc = index_load(&read->index, read->disk, path);
 	uint64_t records = segment->end.next_offset - segment->base.next_offset;
 	uint64_t stream = segment->end.stream_size - segment->base.stream_size;
 	if (rc == 0 && (read->index->record_count != records || read->index->stream_size != stream)) {
@@ -322,9 +318,8 @@ int log_state(struct log *log, uint64_t entry, uint64_t *state_entry, void **dat
 		if (first_entry == 0 ||
 		    (i > 1 && (!log->segments[i - 2]->sealed || log->segments[i - 2]->end.entry > entry)))
 			continue;
-		rc = segment_path(path, sizeof path, log->path, first_entry, LOG_SUFFIX_INDEX);
-		if (rc == 0)
-			rc = index_load_footer(&footer, log->disk, path);
+		segment_path(path, log->path, first_entry, LOG_SUFFIX_INDEX);
+		rc = index_load_footer(&footer, log->disk, path);
 		if (rc == 0 && footer.end.entry <= entry && footer.state_size > 0) {
 			*state_entry = footer.end.entry;
 			*data = footer.state;

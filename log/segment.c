@@ -1,6 +1,6 @@
 #include "log/segment.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +33,8 @@ void segment_destroy(struct log_segment *segment, struct log_disk *disk)
 	free(segment);
 }
 
-int segment_path(char *path, size_t size, const char *folder, uint64_t first_entry, const char *suffix)
+void segment_path(char path[PATH_MAX], const char *folder, uint64_t first_entry, const char *suffix)
 {
-	int length = snprintf(path, size, "%s/%020" PRIu64 "%s", folder, first_entry, suffix);
-	return length > 0 && (size_t)length < size ? 0 : -ENAMETOOLONG;
+	int length = snprintf(path, PATH_MAX, "%s/%020" PRIu64 "%s", folder, first_entry, suffix);
+	assert(length > 0 && length < PATH_MAX);
 }

@@ -2,6 +2,8 @@
 #ifndef CLOG_LOG_SEGMENT_H
 #define CLOG_LOG_SEGMENT_H
 
+#include <limits.h>
+
 #include "log/index.h"
 #include "log/store.h"
 
@@ -31,7 +33,8 @@ struct log_segment *segment_create(const struct log_tail *base);
 /* Closes the store and frees. NULL is allowed. */
 void segment_destroy(struct log_segment *segment, struct log_disk *disk);
 
-/* The path of one of its files: folder/<first entry, 20 digits><suffix>. -ENAMETOOLONG. */
-int segment_path(char *path, size_t size, const char *folder, uint64_t first_entry, const char *suffix);
+/* The path of one of its files: folder/<first entry, 20 digits><suffix>. log_open refuses a folder whose path leaves no
+ * room for that. */
+void segment_path(char path[PATH_MAX], const char *folder, uint64_t first_entry, const char *suffix);
 
 #endif

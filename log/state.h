@@ -9,6 +9,7 @@
 #define LOG_SUFFIX_STORE ".store"
 #define LOG_SUFFIX_INDEX ".index"
 #define LOG_SUFFIX_NEW ".new"
+#define LOG_NAME_MAX 31u /* "/<20 digits>.index.new": more room than that no name needs */
 #define LOG_PREPARED "prepared" LOG_SUFFIX_STORE
 #define LOG_BASE "base" /* a cell: the log's end before the first segment, and the lowest offset shown */
 #define LOG_BASE_SIZE 64u
@@ -86,6 +87,8 @@ struct log {
 	uint64_t cuts;  /* counts truncations and new beginnings: a read begun before may have seen what is gone */
 };
 
+/* The path of a file in the log's folder, whose name is at most LOG_NAME_MAX bytes. */
+void log_file_path(char path[PATH_MAX], const char *folder, const char *name);
 /* The segment that is written, or NULL in an empty log. */
 struct log_segment *log_last_segment(const struct log *log);
 /* Adds a segment at the end; takes it on success. -ENOMEM. */

@@ -93,11 +93,9 @@ int job_plan_trim(struct log *log, struct log_job **job)
 static int remove_store(struct log_job *job)
 {
 	char path[PATH_MAX], prepared[PATH_MAX];
-	int rc = segment_path(path, sizeof path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_STORE);
-	if (rc == 0 && snprintf(prepared, sizeof prepared, "%s/%s", job->folder, LOG_PREPARED) >= (int)sizeof prepared)
-		rc = -ENAMETOOLONG;
-	if (rc == 0)
-		rc = job->recycle ? job->disk->rename(job->disk, path, prepared) : job->disk->remove(job->disk, path);
+	segment_path(path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_STORE);
+	log_file_path(prepared, job->folder, LOG_PREPARED);
+	int rc = job->recycle ? job->disk->rename(job->disk, path, prepared) : job->disk->remove(job->disk, path);
 	/* Of a store that is gone already nothing is made. */
 	if (rc != 0)
 		job->recycle = false;
@@ -109,9 +107,8 @@ static int remove_stale_index(struct log_job *job)
 	char path[PATH_MAX];
 	if (job->stale_index == 0)
 		return 0;
-	int rc = segment_path(path, sizeof path, job->folder, job->stale_index, LOG_SUFFIX_INDEX);
-	if (rc == 0)
-		rc = job->disk->remove(job->disk, path);
+	segment_path(path, job->folder, job->stale_index, LOG_SUFFIX_INDEX);
+	int rc = job->disk->remove(job->disk, path);
 	return rc == 0 || rc == -ENOENT ? 0 : job_fail(job, path, "deleting", rc);
 }
 
@@ -119,8 +116,7 @@ int job_run_trim(struct log_job *job)
 {
 	unsigned char value[LOG_BASE_SIZE];
 	char path[PATH_MAX];
-	if (snprintf(path, sizeof path, "%s/%s", job->folder, LOG_BASE) >= (int)sizeof path)
-		return job_fail(job, job->folder, "naming a file", -ENAMETOOLONG);
+	log_file_path(path, job->folder, LOG_BASE);
 	tail_encode(value, &job->base);
 	put_u64(value + TAIL_SIZE, job->first_offset);
 	put_u64(value + TAIL_SIZE + 8, job->first_stream);

@@ -174,9 +174,8 @@ int log_truncate_begin(struct log *log, uint64_t entry, struct log_job **job, st
 static int delete_file(struct log_job *job, uint64_t first_entry, const char *suffix)
 {
 	char path[PATH_MAX];
-	int rc = segment_path(path, sizeof path, job->folder, first_entry, suffix);
-	if (rc == 0)
-		rc = job->disk->remove(job->disk, path);
+	segment_path(path, job->folder, first_entry, suffix);
+	int rc = job->disk->remove(job->disk, path);
 	return rc == 0 || rc == -ENOENT ? 0 : job_fail(job, path, "deleting", rc);
 }
 
@@ -224,11 +223,10 @@ int job_run_truncate(struct log_job *job)
 	int rc = job->disk->sync_folder(job->disk, job->folder);
 	if (rc != 0)
 		return job_fail(job, job->folder, "fsync of the folder", rc);
-	rc = segment_path(path, sizeof path, job->folder, first_entry, LOG_SUFFIX_STORE);
-	if (rc == 0)
-		rc = job->handle = job->disk->open(job->disk, path, O_RDWR);
-	if (rc < 0)
-		return job_fail(job, path, "open", rc);
+	segment_path(path, job->folder, first_entry, LOG_SUFFIX_STORE);
+	job->handle = job->disk->open(job->disk, path, O_RDWR);
+	if (job->handle < 0)
+		return job_fail(job, path, "open", job->handle);
 	return lower_mark(job, path);
 }
 

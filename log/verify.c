@@ -64,9 +64,8 @@ static int check_index(struct log_job *job)
 	char path[PATH_MAX];
 	struct index_footer footer = {0};
 	struct log_index *index;
-	int rc = segment_path(path, sizeof path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_INDEX);
-	if (rc == 0)
-		rc = index_load_footer(&footer, job->disk, path);
+	segment_path(path, job->folder, job->segment->base.entry + 1, LOG_SUFFIX_INDEX);
+	int rc = index_load_footer(&footer, job->disk, path);
 	bool fits = rc == 0 && tail_same(&footer.base, &job->segment->base) && tail_same(&footer.end, &job->goal);
 	if (rc == 0)
 		rc = fits ? index_load(&index, job->disk, path) : -EBADMSG;
@@ -84,8 +83,8 @@ int job_run_verify(struct log_job *job)
 	char path[PATH_MAX];
 	struct log_tail head;
 	const struct log_segment *segment = job->segment;
-	int rc = segment_path(path, sizeof path, job->folder, segment->base.entry + 1, LOG_SUFFIX_STORE);
-	int handle = rc == 0 ? job->disk->open(job->disk, path, O_RDONLY) : rc;
+	segment_path(path, job->folder, segment->base.entry + 1, LOG_SUFFIX_STORE);
+	int handle = job->disk->open(job->disk, path, O_RDONLY);
 	if (handle < 0)
 		return job_fail(job, path, "open", handle);
 	struct recovery recovery = {.disk = job->disk,
@@ -95,7 +94,7 @@ int job_run_verify(struct log_job *job)
 	                            .goal_position = job->goal_position,
 	                            .damage_cb = note,
 	                            .arg = job};
-	rc = store_read_head(job->disk, handle, &head);
+	int rc = store_read_head(job->disk, handle, &head);
 	if (rc == 0 && !tail_same(&head, &segment->base))
 		rc = -EBADMSG;
 	if (rc == 0)

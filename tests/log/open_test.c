@@ -133,9 +133,8 @@ static void a_folder_that_cannot_be_made_is_named(void **state)
 	assert_non_null(strstr(err.text, "none/log"));
 }
 
-/* What a log whose path leaves too little room for its files' names may do: work, or say that the names are too
- * long. */
-static void try_path(const char *path)
+/* A log whose path leaves too little room for its files' names is not opened; any other works. */
+static bool try_path(const char *path)
 {
 	const struct log_options options = {
 		.disk = log_disk_posix(), .path = path, .segment_size = LOG_SEGMENT_SIZE_MIN};
@@ -145,27 +144,25 @@ static void try_path(const char *path)
 	if (rc != 0) {
 		assert_int_equal(rc, -ENAMETOOLONG);
 		assert_true(err.text[0] != '\0');
-		return;
+		return false;
 	}
-	for (unsigned i = 0; rc == 0 && i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		struct log_job *job;
 		struct log_tail tail;
 		const uint32_t size = 9000;
 		log_tail(log, &tail);
 		struct log_frame *frame = script_frame(log, &dice, 1, &size, 1);
-		rc = log_append(log, frame, &err);
+		assert_int_equal(log_append(log, frame, &err), 0);
 		log_frame_unref(frame);
-		if (rc == 0)
-			rc = log_sync(log, &err);
-		assert_true(rc == 0 || (rc == -ENAMETOOLONG && log_failure(log, NULL) == rc));
+		assert_int_equal(log_sync(log, &err), 0);
 		assert_int_equal(log_chore_begin(log, &job), 0);
 		if (job == NULL)
 			continue;
 		log_job_run(job);
-		int chore = log_job_end(log, job, &err);
-		assert_true(chore == 0 || chore == -ENAMETOOLONG);
+		assert_int_equal(log_job_end(log, job, &err), 0);
 	}
 	log_close(log);
+	return true;
 }
 
 static void a_path_of_any_length_works_or_is_refused(void **state)
@@ -180,7 +177,7 @@ static void a_path_of_any_length_works_or_is_refused(void **state)
 			path[i] = i % 2 == 0 ? '.' : '/';
 		memcpy(path + size - 4, "/log", 4);
 		path[size] = '\0';
-		try_path(path);
+		assert_int_equal(try_path(path), size + 31 < PATH_MAX);
 	}
 	free(path);
 	folder_leave(folder);
