@@ -17,6 +17,7 @@ FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_COLLAPSE_RANGE, FALLOC_ZERO_RANGE, F
 
 IO_SETUP, IO_DESTROY, IO_SUBMIT, IO_GETEVENTS = {"aarch64": (0, 1, 2, 4)}.get(platform.machine(), (206, 207, 209, 208))
 AIO_WRITE, AIO_WRITEV = 1, 8
+GETDENTS = {"aarch64": 61}.get(platform.machine(), 217)
 IO_URING_SETUP, IO_URING_ENTER = 425, 426
 URING_SINGLE_MMAP, URING_WAIT, URING_SQES = 1, 1, 0x10000000
 URING_WRITEV, URING_POLL, URING_READ, URING_WRITE, URING_SPLICE = 2, 6, 22, 23, 30
@@ -59,6 +60,35 @@ def map_file(handle, size, access, kind):
     if where == ctypes.c_void_p(-1).value:
         checked(-1)
     libc.munmap(ctypes.c_void_p(where), ctypes.c_size_t(size))
+
+
+def getdents(handle):
+    """Gives the size of the entries from where the folder's handle is."""
+    room = ctypes.create_string_buffer(4096)
+    return syscall(GETDENTS, handle, ctypes.addressof(room), 4096)
+
+
+def getxattr(path, name, size):
+    """Into a room of so many bytes."""
+    return checked(libc.lgetxattr(os.fsencode(path), name, ctypes.create_string_buffer(size), ctypes.c_size_t(size)))
+
+
+def listxattr(path, size):
+    return checked(libc.llistxattr(os.fsencode(path), ctypes.create_string_buffer(size), ctypes.c_size_t(size)))
+
+
+def write_from(handle, address, size):
+    """write(2) of what may not be there."""
+    return checked(libc.write(handle, ctypes.c_void_p(address), ctypes.c_size_t(size)))
+
+
+def read_to(handle, address, size):
+    return checked(libc.read(handle, ctypes.c_void_p(address), ctypes.c_size_t(size)))
+
+
+def forbid(address, size):
+    """From here on nobody may look at these bytes, the kernel included."""
+    checked(libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), 0))
 
 
 def sync_file_range(handle):
@@ -158,6 +188,16 @@ class Ring:
         self.queue.close()
         self.entries.close()
         os.close(self.handle)
+
+
+def has_ring():
+    """False where this kernel has no io_uring, or lets nobody have one."""
+    try:
+        Ring().close()
+        return True
+    except OSError as error:
+        print("there is no io_uring:", error.strerror)
+        return False
 
 
 def answer(found):

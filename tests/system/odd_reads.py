@@ -32,7 +32,13 @@ class Reads(OddCalls):
     def test_pieces_of_a_record_are_true(self):
         record = os.urandom(300_000)
         self.add(record)
-        with open(self.member.path("records/2"), "rb", buffering=0) as file:
+        direct = lambda path, flags: os.open(path, flags | os.O_DIRECT)
+        for opener in (None, direct, None):
+            self.assert_pieces(record, opener)
+
+    def assert_pieces(self, record, opener):
+        """Reads record 2 in several ways."""
+        with open(self.member.path("records/2"), "rb", buffering=0, opener=opener) as file:
             for place in (0, 1, 4095, 4096, 131_071, 299_999):
                 for size in (1, 4097, 200_000):
                     self.assert_same(os.pread(file.fileno(), size, place), record[place:place + size], f"at {place}")
