@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#define GROUPS 64 /* that most users have fewer of */
+#define GROUPS 64     /* that most users have fewer of */
+#define KNOWN_MS 1000 /* how long it is trusted that a process is in the group */
 
 static bool contains(const gid_t *groups, int count, gid_t group)
 {
@@ -30,15 +31,32 @@ static bool in_group(fuse_req_t req, gid_t group)
 	return is_in;
 }
 
+/* The same, remembered for a while: an open asks some times, and /proc is slow. Who has left the group meanwhile the
+ * kernel keeps out by the modes; who is not in it may enter, and is looked up again. */
+static bool known_in_group(struct fs *fs, fuse_req_t req, gid_t group)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct access_known *known = &fs->known[(size_t)ctx->pid % ACCESS_KNOWN_COUNT];
+	uint64_t now_ms = uv_now(fs->poll.loop);
+	if (known->pid == ctx->pid && known->uid == ctx->uid && known->gid == ctx->gid && now_ms < known->until_ms)
+		return true;
+	if (!in_group(req, group))
+		return false;
+	*known = (struct access_known){
+		.pid = ctx->pid, .uid = ctx->uid, .gid = ctx->gid, .until_ms = now_ms + KNOWN_MS};
+	return true;
+}
+
 struct auth_principal access_caller(fuse_req_t req)
 {
-	const struct auth_policy *policy = ((const struct fs *)fuse_req_userdata(req))->auth;
+	struct fs *fs = fuse_req_userdata(req);
+	const struct auth_policy *policy = fs->auth;
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct auth_principal caller = {.kind = AUTH_USER, .uid = ctx->uid, .gid = ctx->gid};
 	/* /proc is asked only where the answer matters: where the group may do what others may not. */
 	bool matters = caller.uid != 0 && caller.uid != policy->owner && caller.gid != policy->group &&
 	               (policy->mode >> 3 & ~policy->mode & 06) != 0;
-	if (matters && in_group(req, policy->group))
+	if (matters && known_in_group(fs, req, policy->group))
 		caller.gid = policy->group;
 	return caller;
 }

@@ -28,6 +28,15 @@
 /* The name of the log that the files under log/ are of. */
 #define FS_LOG "log"
 
+/* A process that is in the policy's group by a supplementary one. */
+struct access_known {
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	uint64_t until_ms; /* of the loop's clock; 0: none */
+};
+#define ACCESS_KNOWN_COUNT 64
+
 struct deferred;
 struct follow_handle;
 struct handle;
@@ -39,6 +48,7 @@ struct fs {
 	const struct auth_policy *auth;
 	const char *config;
 	struct folder folder;
+	struct access_known known[ACCESS_KNOWN_COUNT]; /* by the process's id */
 	void (*ended)(void *arg);
 	void *ended_arg;
 	void (*done)(void *arg);
