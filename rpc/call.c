@@ -373,7 +373,7 @@ static void take_messages(struct call *call)
 {
 	struct framing_message message;
 	const struct method *method = call->method;
-	if (!method->client_streams) {
+	if (!method->client_streams && !call->taken) {
 		if (next(call, &message) == 1 && framing_exceeds(&call->input))
 			call_finish(call, STATUS_INTERNAL, "the client sent more than one message");
 		if (call->done || !call->ended)
@@ -386,8 +386,10 @@ static void take_messages(struct call *call)
 	}
 	call_keep(call);
 	while (!call->done && !call->paused && next(call, &message) == 1)
-		if (method->message(call, message.data, message.size) && !call->done)
+		if (method->message(call, message.data, message.size) && !call->done) {
 			framing_take(&call->input);
+			call->taken = true;
+		}
 	if (!call->done && method->gap != NULL)
 		method->gap(call);
 	if (!call->done)

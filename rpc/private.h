@@ -175,6 +175,7 @@ struct call {
 	size_t unconsumed; /* bytes that the client's window does not have back */
 	bool paused;       /* messages wait in input */
 	bool ended;        /* the client has sent all */
+	bool taken;        /* the method has had a message */
 	bool told_ended;   /* and the method knows */
 	bool answered;     /* the response's headers are submitted */
 	bool done;         /* with the status, and nothing is added to it */
