@@ -146,7 +146,6 @@ int log_frame_add_many(struct log_frame *frame, const void *data, const uint32_t
 	return 0;
 }
 
-/* Makes room for one more row in front of the items: twice what there is, so that moving them is seldom. */
 int log_frame_add_frame(struct log_frame *frame, const struct log_frame *from)
 {
 	assert(!frame->closed);
@@ -167,6 +166,7 @@ int log_frame_add_frame(struct log_frame *frame, const struct log_frame *from)
 	return 0;
 }
 
+/* Makes room for one more row in front of the items: twice what there is, so that moving them is seldom. */
 static int reserve_row(struct log_frame *frame)
 {
 	size_t room = frame->items - FRAME_HEADER_SIZE;

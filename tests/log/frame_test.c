@@ -226,6 +226,79 @@ static void the_last_reference_frees(void **state)
 	log_frame_unref(NULL);
 }
 
+/* Of a frame that is closed the items' checksums are bound to their offsets, and are bound to others here. */
+static void items_of_other_frames_are_added(void **state)
+{
+	struct log_frame *open = create(), *closed = create(), *empty = create(), *frame = create(), *parsed;
+	const uint32_t sizes[] = {3000, 0, 2000};
+	const struct log_tail before = {.next_offset = 77}, tail = {.entry = 6, .term = 1, .next_offset = 500};
+	const struct log_header header = {.term = 1, .type = LOG_RECORDS};
+	size_t size, used;
+	assert_int_equal(log_frame_add(open, "open", 4), 0);
+	assert_int_equal(log_frame_add_many(closed, bytes, sizes, 3), 0);
+	log_frame_close(closed, &before, &header);
+	assert_int_equal(log_frame_add(frame, "first", 5), 0);
+	assert_int_equal(log_frame_add_frame(frame, open), 0);
+	assert_int_equal(log_frame_add_frame(frame, empty), 0);
+	assert_int_equal(log_frame_add_frame(frame, closed), 0);
+	log_frame_unref(open);
+	log_frame_unref(closed);
+	log_frame_unref(empty);
+	assert_int_equal(log_frame_add(frame, "last", 4), 0);
+	assert_int_equal(log_frame_count(frame), 6);
+	assert_int_equal(log_frame_data_size(frame), 5 + 4 + 5000 + 4);
+	log_frame_close(frame, &tail, &header);
+	const void *all = log_frame_bytes(frame, &size);
+	assert_int_equal(log_frame_parse(&parsed, all, size, &used), 0);
+	expect_item(parsed, 0, "first", 5);
+	expect_item(parsed, 1, "open", 4);
+	expect_item(parsed, 2, bytes, 3000);
+	expect_item(parsed, 3, NULL, 0);
+	expect_item(parsed, 4, bytes + 3000, 2000);
+	expect_item(parsed, 5, "last", 4);
+	log_frame_unref(parsed);
+	log_frame_unref(frame);
+}
+
+static void items_of_another_frame_that_do_not_fit_are_not_added(void **state)
+{
+	struct log_frame *frame = create(), *other = create();
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(log_frame_add(i % 2 ? frame : other, bytes, LOG_RECORD_SIZE_MAX), 0);
+	assert_int_equal(log_frame_add(other, bytes, LOG_RECORD_SIZE_MAX), 0);
+	assert_int_equal(log_frame_add_frame(frame, other), -ENOBUFS);
+	assert_int_equal(log_frame_count(frame), 8);
+	assert_int_equal(log_frame_data_size(frame), 8 * (size_t)LOG_RECORD_SIZE_MAX);
+	log_frame_unref(frame);
+	log_frame_unref(other);
+}
+
+static void a_header_can_be_looked_at_alone(void **state)
+{
+	struct log_frame *frame = create();
+	struct log_header header;
+	size_t size;
+	assert_int_equal(log_frame_add(frame, bytes, 100), 0);
+	close_records(frame);
+	unsigned char *copy = malloc(200);
+	assert_non_null(copy);
+	const void *all = log_frame_bytes(frame, &size);
+	assert_true(size <= 200);
+	memcpy(copy, all, size);
+	/* What follows it is not looked at, but must be there. */
+	copy[size - 1] ^= 1;
+	assert_int_equal(log_frame_peek(copy, size, &header), 0);
+	assert_int_equal(header.entry, 1);
+	assert_int_equal(header.size, size);
+	assert_int_equal(header.chain, log_frame_header(frame)->chain);
+	assert_int_equal(log_frame_peek(copy, size - 1, &header), -EBADMSG);
+	assert_int_equal(log_frame_peek(copy, 87, &header), -EBADMSG);
+	copy[10] ^= 1;
+	assert_int_equal(log_frame_peek(copy, size, &header), -EBADMSG);
+	free(copy);
+	log_frame_unref(frame);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +311,9 @@ int main(void)
 		cmocka_unit_test(a_million_records_of_one_byte_fit_after_a_long_line),
 		cmocka_unit_test(what_could_overflow_does_not_fit),
 		cmocka_unit_test(the_last_reference_frees),
+		cmocka_unit_test(items_of_other_frames_are_added),
+		cmocka_unit_test(items_of_another_frame_that_do_not_fit_are_not_added),
+		cmocka_unit_test(a_header_can_be_looked_at_alone),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -184,6 +184,27 @@ static void stat_counts_segments_and_their_bytes(void **state)
 	assert_int_equal(stat.stream_begin, 0);
 }
 
+static void the_oldest_segment_is_told_once_another_follows(void **state)
+{
+	struct log_oldest oldest;
+	struct log_stat stat;
+	uint64_t last = 0;
+	assert_false(log_oldest(log_under_test, &oldest));
+	for (log_stat(log_under_test, &stat); stat.segments < 2; log_stat(log_under_test, &stat)) {
+		last = model.frame_count;
+		assert_false(log_oldest(log_under_test, &oldest));
+		script_append_one(log_under_test, &model, &dice, 1500);
+	}
+	for (unsigned round = 0; round < 2; round++) {
+		assert_true(log_oldest(log_under_test, &oldest));
+		assert_int_equal(oldest.next_offset, model_next_offset(&model, last));
+		assert_int_equal(oldest.time_ns, model.frames[last - 1].header.time_ns);
+		assert_true(oldest.bytes > LOG_SEGMENT_SIZE_MIN / 2 && oldest.bytes <= LOG_SEGMENT_SIZE_MIN);
+		script_chores(log_under_test);
+		reopen();
+	}
+}
+
 static void a_healthy_log_has_no_failure(void **state)
 {
 	struct clog_error err = {.code = 5};
@@ -201,6 +222,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(terms_come_in_runs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(runs_and_configurations_go_across_segments, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stat_counts_segments_and_their_bytes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_oldest_segment_is_told_once_another_follows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_healthy_log_has_no_failure, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,15 +164,38 @@ static void where_two_ways_lead_to_the_end_neither_is_taken(void **state)
 	}
 }
 
+/* What looks like the third item begins so near to the damaged one that there is no room for the second. */
+static void an_item_that_leaves_no_room_for_those_before_it_is_none(void **state)
+{
+	const uint32_t of[] = {100, 20, 30, 40};
+	unsigned char image[100 + ITEM_SIZE + 20 + ITEM_SIZE + 30];
+	begin(of, 4);
+	memcpy(image, record(0), 100);
+	memcpy(image + 100 + ITEM_SIZE, record(1), 20);
+	forge(image + 100, 1, 20);
+	memcpy(image + 128 + ITEM_SIZE, record(2), 30);
+	forge(image + 128, 2, 30);
+	forge(image, 2, sizeof image - ITEM_SIZE);
+	memcpy(record(0), image, 100);
+	append();
+	set_size(0, 5);
+	expect("dwww");
+	end();
+}
+
 /* The last record ends with what looks like it. */
 static void an_end_that_looks_like_the_last_item_is_not_taken_for_it(void **state)
 {
 	const uint32_t of[] = {50, 60, 300};
 	for (uint32_t damaged = 0; damaged < 3; damaged++) {
 		begin(of, 3);
-		forge(record(2) + 100, 2, 192);
+		forge(record(2) + 200, 2, 92);
+		/* Of the one before it there seem to be three, one in the other. */
+		forge(record(2) + 150, 1, 42);
+		forge(record(2) + 100, 1, 92);
+		forge(record(2) + 50, 1, 142);
 		append();
-		set_size(damaged, damaged == 2 ? 100 - ITEM_SIZE : 77);
+		set_size(damaged, damaged == 2 ? 92 : 77);
 		/* Before it all is known from the front. */
 		expect(damaged == 0 ? "dee" : damaged == 1 ? "wde" : "wwd");
 		end();
@@ -262,6 +285,20 @@ static void what_is_around_several_damages_is_served(void **state)
 	}
 }
 
+/* A size leads to where there is no room for an item any more. */
+static void sizes_that_leave_no_room_for_the_next_are_not_taken(void **state)
+{
+	const uint32_t of[] = {10, 20, 30};
+	for (uint32_t wrong = 30; wrong < 40; wrong++) {
+		begin(of, 3);
+		append();
+		set_size(0, wrong);
+		damage_flip(disk, STORE, place(1) + ITEM_SIZE);
+		expect("ddw");
+		end();
+	}
+}
+
 /* The last record's bytes, read as sizes, all lead to its end: so many checksums are not made. */
 static void a_frame_made_to_take_long_is_given_up(void **state)
 {
@@ -283,6 +320,8 @@ int main(void)
 		cmocka_unit_test(items_within_a_record_are_not_taken_for_the_frames_own),
 		cmocka_unit_test(items_within_a_record_that_lead_to_another_place_are_not_taken),
 		cmocka_unit_test(where_two_ways_lead_to_the_end_neither_is_taken),
+		cmocka_unit_test(an_item_that_leaves_no_room_for_those_before_it_is_none),
+		cmocka_unit_test(sizes_that_leave_no_room_for_the_next_are_not_taken),
 		cmocka_unit_test(an_end_that_looks_like_the_last_item_is_not_taken_for_it),
 		cmocka_unit_test(a_lost_sector_costs_the_records_in_it),
 		cmocka_unit_test(zeros_are_not_taken_for_an_empty_record),
