@@ -355,6 +355,55 @@ static void mending_survives_every_failed_allocation(void **state)
 	log_close(log);
 }
 
+/* Frames are damaged in their bodies, and the index that knew them is gone: the store is read, or there is no memory. */
+static void opening_a_damaged_log_survives_every_failed_allocation(void **state)
+{
+	unsigned char zeros[1000] = {0};
+	struct log_disk *disk = log_disk_posix();
+	unsigned nth = 1, failed = 0;
+	for (bool fired = true; fired; nth++) {
+		const struct log_damage *damage;
+		struct clog_error err = {0};
+		struct log *log = NULL;
+		for (uint64_t position = 4500; position < 12000; position += 2500)
+			touch_store(true, zeros, sizeof zeros, position);
+		disk->remove(disk, "log/00000000000000000001.index");
+		allocation_fail(nth);
+		int rc = open_log(&log, &err);
+		fired = allocation_fired();
+		allocation_fail(0);
+		assert_int_equal(rc, rc == 0 ? 0 : -ENOMEM);
+		assert_int_equal(err.code, rc);
+		failed += rc != 0;
+		if (rc == 0)
+			assert_true(log_damage(log, &damage) > 0);
+		log_close(log);
+	}
+	printf("allocation: open a damaged log: %u\n", failed);
+	assert_true(failed > 10);
+}
+
+static void giving_a_state_survives_every_failed_allocation(void **state)
+{
+	unsigned failed = 0;
+	for (bool fired = true; fired;) {
+		struct log *log = script_open(log_disk_posix());
+		script_chores(log);
+		uint64_t entry = log_stateless(log);
+		assert_true(entry > 0);
+		allocation_fail(failed + 1);
+		int rc = log_set_state(log, entry, "state", 5);
+		fired = allocation_fired();
+		allocation_fail(0);
+		assert_int_equal(rc, fired ? -ENOMEM : 0);
+		assert_true((log_stateless(log) == entry) == fired);
+		failed += fired;
+		script_expect(&model, log);
+		log_close(log);
+	}
+	assert_true(failed > 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +413,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_job_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_chore_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(beginning_anew_survives_every_failed_allocation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(opening_a_damaged_log_survives_every_failed_allocation, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(giving_a_state_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(mending_survives_every_failed_allocation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reading_survives_every_failed_allocation, set_up, tear_down),
 	};

@@ -195,6 +195,34 @@ static void one_process_holds_a_lock_until_it_closes(void **state)
 	disk->close(disk, other);
 }
 
+static void the_space_of_a_folder_is_told(void **state)
+{
+	uint64_t size = 0;
+	assert_int_equal(disk->space(disk, ".", &size), 0);
+	assert_true(size > 0);
+	assert_int_equal(disk->space(disk, "none", &size), -ENOENT);
+}
+
+/* Who does not own a file may read it, and may not keep the kernel from noting when. */
+static void a_file_of_another_owner_is_read(void **state)
+{
+	int status;
+	if (geteuid() != 0)
+		skip();
+	disk->close(disk, make_file("f"));
+	assert_int_equal(chmod("f", 0644), 0);
+	assert_int_equal(chmod(".", 0755), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(setuid(65534) == 0 && disk->open(disk, "f", O_RDONLY) >= 0 &&
+		                      disk->open(disk, "f", O_RDWR) == -EACCES
+		              ? 0
+		              : 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +235,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_folder_is_made_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(list_gives_each_name_once_until_told_to_stop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_space_of_a_folder_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_file_of_another_owner_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_process_holds_a_lock_until_it_closes, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -388,6 +388,55 @@ static void a_state_given_while_a_job_is_out_is_kept(void **state)
 	}
 }
 
+/* A state is of the end of a full segment that has none yet. */
+static void a_state_that_cannot_be_is_refused(void **state)
+{
+	static unsigned char large[LOG_STATE_SIZE_MAX + 1];
+	struct stage stage = {.memory = memory_disk_create()};
+	dice_init(&stage.dice, seed);
+	stage.log = script_open(memory_disk_door(stage.memory));
+	assert_int_equal(log_stateless(stage.log), 0);
+	assert_int_equal(log_set_state(stage.log, 0, "state", 5), -EINVAL);
+	fill(&stage, 3);
+	uint64_t entry = log_stateless(stage.log);
+	assert_int_equal(log_set_state(stage.log, entry + 1, "state", 5), -EINVAL);
+	assert_int_equal(log_set_state(stage.log, log_durable(stage.log), "state", 5), -EINVAL);
+	assert_int_equal(log_set_state(stage.log, entry, "state", 0), -EINVAL);
+	assert_int_equal(log_set_state(stage.log, entry, large, sizeof large), -EINVAL);
+	assert_int_equal(log_stateless(stage.log), entry);
+	assert_int_equal(log_set_state(stage.log, entry, large, sizeof large - 1), 0);
+	assert_int_equal(log_set_state(stage.log, entry, "state", 5), -EINVAL);
+	assert_true(log_stateless(stage.log) > entry);
+	script_chores(stage.log);
+	script_expect(&stage.model, stage.log);
+	stage_end(&stage);
+}
+
+/* In a log that is read-only it counts, and nothing is written. */
+static void a_state_may_be_given_to_a_log_that_is_read_only(void **state)
+{
+	struct stage stage = {.memory = memory_disk_create()};
+	struct log_job *job;
+	dice_init(&stage.dice, seed);
+	stage.log = script_open(memory_disk_door(stage.memory));
+	fill(&stage, 3);
+	script_chores(stage.log);
+	log_close(stage.log);
+	uint64_t hash = memory_disk_hash(stage.memory);
+	const struct log_options options = {.disk = memory_disk_door(stage.memory),
+	                                    .path = "log",
+	                                    .segment_size = LOG_SEGMENT_SIZE_MIN,
+	                                    .read_only = true};
+	assert_int_equal(log_open(&stage.log, &options, NULL), 0);
+	uint64_t entry = log_stateless(stage.log);
+	assert_int_equal(log_set_state(stage.log, entry, "state", 5), 0);
+	assert_true(log_stateless(stage.log) > entry);
+	assert_int_equal(log_chore_begin(stage.log, &job), 0);
+	assert_null(job);
+	assert_true(memory_disk_hash(stage.memory) == hash);
+	stage_end(&stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +449,8 @@ int main(void)
 		cmocka_unit_test(a_state_outlives_the_index_around_it),
 		cmocka_unit_test(a_state_that_is_damaged_is_passed_over),
 		cmocka_unit_test(a_log_without_states_has_none),
+		cmocka_unit_test(a_state_that_cannot_be_is_refused),
+		cmocka_unit_test(a_state_may_be_given_to_a_log_that_is_read_only),
 		cmocka_unit_test(a_state_given_while_a_job_is_out_is_kept),
 	};
 	seed = dice_seed("state");
