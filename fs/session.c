@@ -209,6 +209,9 @@ static int session_open(struct fs *fs, bool allow_other, struct clog_error *err)
 	if (fuse_session_mount(fs->session, fs->folder.path) != 0) {
 		int rc = errno != 0 ? -errno : -EPERM;
 		fuse_session_destroy(fs->session);
+		if (geteuid() != 0 && complaint[0] == '\0')
+			return clog_error_set(err, rc, "%s: fusermount3 does not mount there, and has said why",
+			                      fs->folder.path);
 		return clog_error_set(err, rc, "%s: mounting failed: %s", fs->folder.path,
 		                      complaint[0] != '\0' ? complaint : strerror(-rc));
 	}

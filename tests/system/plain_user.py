@@ -91,6 +91,7 @@ class PlainUser(member.MemberTest):
         self.member.launch()
         self.assertEqual(self.member.ended(), 1)
         self.assertIn("user_allow_other", self.member.told())
+        self.assertIn(f"clogd: {self.mount}: fusermount3 does not mount there, and has said why\n", self.member.told())
         self.assertEqual(os.listdir(self.member.folder + "/own"), ["data"])
 
 
