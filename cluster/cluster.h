@@ -152,6 +152,9 @@ struct cluster_network {
  * for an address that is none, -EACCES where others could reach it without certificates, or where these are for another
  * member or cluster; each with a sentence. Blocks: the name to listen at is looked up. */
 int cluster_loop_connect(struct cluster_loop *host, const struct cluster_network *network, struct clog_error *err);
+/* The certificates that are used on new connections to members; NULL: there are none, or it is not connected. Borrowed until
+ * the loop goes on. */
+struct tls_context *cluster_loop_tls(const struct cluster_loop *host);
 /* Takes the certificates from their files anew, without breaking a connection; if they are wrong, the old ones are kept,
  * and an event says why. */
 void cluster_loop_reload(struct cluster_loop *host);

@@ -278,6 +278,11 @@ int cluster_loop_connect(struct cluster_loop *loop, const struct cluster_network
 	return rc == 0 ? transport_start(loop->transport, err) : rc;
 }
 
+struct tls_context *cluster_loop_tls(const struct cluster_loop *loop)
+{
+	return loop->transport == NULL ? NULL : transport_tls(loop->transport);
+}
+
 void cluster_loop_reload(struct cluster_loop *loop)
 {
 	if (loop->transport != NULL)

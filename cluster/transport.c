@@ -83,6 +83,11 @@ const char *transport_address(const struct transport *transport)
 
 /* ---- Certificates ---- */
 
+struct tls_context *transport_tls(const struct transport *transport)
+{
+	return transport->tls;
+}
+
 static void on_reload(uv_work_t *work)
 {
 	struct transport *transport = work->data;

@@ -62,6 +62,8 @@ void transport_destroy(struct transport *transport);
 /* The address where others reach this member: as it was given, else where it listens. Borrowed. */
 const char *transport_address(const struct transport *transport);
 
+/* The certificates that are used now; NULL: none. Borrowed until the loop goes on. */
+struct tls_context *transport_tls(const struct transport *transport);
 /* Where a member serves gRPC, as it says when it connects; empty where it does not, or is not here. Borrowed until the loop
  * goes on. */
 const char *transport_rpc_address(const struct transport *transport, uint64_t member);

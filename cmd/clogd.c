@@ -312,6 +312,14 @@ static const char *clients_address(const struct clogd *clogd, char *text, size_t
 	return text;
 }
 
+/* Members' certificates are taken anew when their files change. */
+static struct tls_context *tls_now(void *arg)
+{
+	const struct clogd *const clogd = arg;
+	struct tls_context *const renewed = cluster_loop_tls(clogd->host);
+	return renewed != NULL ? renewed : clogd->tls;
+}
+
 static int serve_rpc(struct clogd *clogd, struct clog_error *err)
 {
 	char address[CONFIG_ADDRESS_SIZE + 8];
@@ -321,6 +329,8 @@ static int serve_rpc(struct clogd *clogd, struct clog_error *err)
 		.service = cluster_service(clogd->cluster),
 		.auth = &clogd->auth,
 		.tls = clogd->tls,
+		.tls_now = tls_now,
+		.tls_arg = clogd,
 	};
 	const int status = rpc_start(&clogd->rpc, &clogd->loop, &options, err);
 	if (status == 0)

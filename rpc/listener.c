@@ -26,13 +26,6 @@ const char *rpc_address(const struct rpc *rpc)
 	return rpc->address;
 }
 
-void rpc_use_tls(struct rpc *rpc, struct tls_context *tls)
-{
-	struct tls_context *before = rpc->tls;
-	rpc->tls = tls_context_ref(tls);
-	tls_context_unref(before);
-}
-
 /* ---- Its end ---- */
 
 static void free_all(struct rpc *rpc)
@@ -162,6 +155,8 @@ int rpc_start(struct rpc **made, uv_loop_t *loop, const struct rpc_options *opti
 	rpc->auth = options->auth;
 	if (options->tls != NULL) {
 		rpc->tls = tls_context_ref(options->tls);
+		rpc->tls_now = options->tls_now;
+		rpc->tls_arg = options->tls_arg;
 		snprintf(rpc->cluster, sizeof rpc->cluster, "%s", tls_context_identity(options->tls)->cluster);
 	}
 	if (http2_init(rpc) != 0 || arena_init(&rpc->arena) != 0 ||

@@ -58,6 +58,8 @@ struct rpc {
 	struct service *service;
 	const struct auth_policy *auth;
 	struct tls_context *tls; /* NULL: none */
+	struct tls_context *(*tls_now)(void *arg);
+	void *tls_arg;
 	char address[SERVICE_ADDRESS_SIZE];
 	char cluster[SERVICE_NAME_SIZE]; /* by the certificate */
 	struct channels *channels;

@@ -17,6 +17,10 @@ struct rpc_options {
 	struct service *service;        /* outlives the door */
 	const struct auth_policy *auth; /* outlives the door */
 	struct tls_context *tls; /* NULL: none, and then it listens on this machine alone. A reference is taken */
+	/* Gives the context for a connection that has come, where it changes in time; borrowed for the call. NULL: it does
+	 * not. */
+	struct tls_context *(*tls_now)(void *arg);
+	void *tls_arg;
 };
 
 /* Listens. -EADDRINUSE and the like, -EINVAL for an address that is none, -EACCES without certificates where others could
@@ -24,8 +28,6 @@ struct rpc_options {
 int rpc_start(struct rpc **rpc, struct uv_loop_s *loop, const struct rpc_options *options, struct clog_error *err);
 /* The address that clients are told. Borrowed. */
 const char *rpc_address(const struct rpc *rpc);
-/* Takes another context, for connections to come. Only where there was one. */
-void rpc_use_tls(struct rpc *rpc, struct tls_context *tls);
 /* Listens no more, tells all clients to go elsewhere, lets calls under way come to their end, for a while, and frees the
  * door; done(arg) then. The service must be running until then. */
 void rpc_stop(struct rpc *rpc, void (*done)(void *arg), void *arg);

@@ -2,6 +2,8 @@
 
 import collections
 import os
+import socket
+import ssl
 import threading
 
 import grpc
@@ -91,6 +93,25 @@ class Cluster(ClusterTest):
         self.assertEqual(self.clients[0].produce(b"friend"), 0)
         # A member's certificate does as well.
         self.assertEqual(self.client(1, "n2").produce(b"member"), 1)
+
+    def shown(self):
+        """The certificate that a member shows to clients now."""
+        context = ssl.create_default_context(cafile=self.folder("app/ca.pem"))
+        context.load_cert_chain(self.folder("app/cert.pem"), self.folder("app/key.pem"))
+        context.set_alpn_protocols(["h2"])
+        with socket.create_connection((f"{self.net}.1", PORT), 20) as plain:
+            with context.wrap_socket(plain, server_hostname=f"{self.net}.1") as connection:
+                self.assertEqual(connection.selected_alpn_protocol(), "h2")
+                return connection.getpeercert(binary_form=True)
+
+    def test_a_new_certificate_is_used_without_a_restart(self):
+        before = self.shown()
+        self.assertEqual(self.shown(), before)
+        self.clients[0].produce(b"before")
+        self.issue(1)
+        until(lambda: self.shown() != before, 20, "the new one is shown")
+        self.assertEqual(self.clients[0].produce(b"on the old connection"), 1)
+        self.assertEqual(self.client(1).produce(b"on a new one"), 2)
 
     def produce_until(self, client, tag, outcomes, stop):
         """Appends again and again, and notes how each ended."""
