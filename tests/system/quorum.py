@@ -92,13 +92,17 @@ class Quorum(ClusterTest):
         self.assertIn(stream, (b"before\nafter\n", b"before\nproposed\nafter\n"))
 
     def test_a_killed_clogd_leaves_no_writer_waiting(self):
-        self.halt_others()
+        held, gate = os.pipe()  # so that all write at once, well before the first one's deadline
         gone = []
         for number in range(WRITERS):
             gone.append(os.fork())
             if gone[-1] == 0:
-                self.write_one(number)
+                os.close(gate)
+                self.write_one(number, held)
         self.addCleanup(self.bury, gone)
+        self.halt_others()
+        os.close(gate)
+        os.close(held)
         until(lambda: all(self.writes(pid) for pid in gone), 30, "all writers wait for their answers")
         # A signal that is handled makes the kernel wait on in state D.
         for pid in gone[::2]:
@@ -119,12 +123,14 @@ class Quorum(ClusterTest):
         self.assertEqual(len(records), len(set(records)))
         self.assertLessEqual(set(records), {b"before", *(b"%d" % number for number in range(WRITERS))})
 
-    def write_one(self, number):
-        """In a process of its own: one append, whose errno is the exit status."""
+    def write_one(self, number, held):
+        """In a process of its own: one append, once the gate is closed, whose errno is the exit status."""
         status = 255
         try:
             signal.signal(signal.SIGUSR1, lambda *_: None)
-            os.write(os.open(self.member.path("append"), os.O_WRONLY), b"%d\n" % number)
+            handle = os.open(self.member.path("log", "lines" if number % 3 == 0 else "append"), os.O_WRONLY)
+            os.read(held, 1)
+            os.write(handle, b"%d\n" % number)
             status = 0
         except OSError as error:
             status = error.errno
