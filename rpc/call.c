@@ -252,7 +252,7 @@ void calls_more(struct connection *connection)
 	if (connection->output_size >= RPC_OUTPUT_SIZE / 2)
 		return;
 	for (struct call *call = connection->calls; call != NULL; call = call->next) {
-		if (!call->wants_room || call->done)
+		if (!call->wants_room || call->done || call->method->more == NULL)
 			continue;
 		call->wants_room = false;
 		call->method->more(call);

@@ -123,7 +123,9 @@ static void read_end(struct service *service, struct service_read *read)
 
 static void state(struct service *service, struct service_state *told)
 {
-	*told = (struct service_state){.next_offset = ((const struct door *)service)->count, .self = 1, .leader = 1};
+	*told = (struct service_state){.next_offset = ((const struct door *)service)->count,
+	                               .self = 1,
+	                               .leader = ((const struct door *)service)->leader};
 }
 
 static size_t members(struct service *service, struct service_member *all, size_t capacity)
@@ -181,7 +183,7 @@ static void send_all(struct door *door)
 
 void door_open(struct door *door)
 {
-	*door = (struct door){.service.ops = &service_ops, .room = 256u << 10};
+	*door = (struct door){.service.ops = &service_ops, .room = 256u << 10, .leader = 1};
 	struct rpc *rpc = &door->rpc;
 	uv_loop_init(&door->loop);
 	rpc->loop = &door->loop;

@@ -29,6 +29,7 @@ struct door {
 	struct service_append *appends[DOOR_HELD_MAX];
 	struct service_command *commands[DOOR_HELD_MAX];
 	size_t append_count, command_count;
+	uint64_t leader;
 	uint32_t full; /* so many appends are answered -EAGAIN */
 	int failure;   /* the status that appends are answered with */
 };

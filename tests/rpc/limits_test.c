@@ -297,6 +297,34 @@ static void no_more_is_read_than_the_client_takes(void **state)
 	assert_int_equal(connection->output_size, 0);
 }
 
+static void who_watches_is_told_when_there_is_room(void **state)
+{
+	struct client *client = *state;
+	struct door *door = &client->door;
+	unsigned char bytes[2][FRAMING_HEAD_SIZE];
+	struct body watch = message(bytes[0], 0), follow = message(bytes[1], 0);
+	int32_t watched = call(client, "/grpc.health.v1.Health/Watch", &watch, NULL, NULL);
+	exchange(client);
+	const size_t told = client->calls[watched].size;
+	assert_int_equal(told, FRAMING_HEAD_SIZE + 2);
+	for (size_t i = 0; i < 20; i++) {
+		door->records[door->count].data = calloc(1, 1 << 19);
+		door->records[door->count++].size = 1 << 19;
+	}
+	call(client, "/log.v1.Log/ConsumeStream", &follow, NULL, NULL);
+	const uint8_t *data;
+	ssize_t size;
+	while ((size = nghttp2_session_mem_send(client->session, &data)) > 0)
+		door_feed(door, data, (size_t)size);
+	door->leader = 0;
+	health_tick(&door->rpc);
+	exchange(client);
+	assert_int_equal(client->calls[watched].size, told);
+	health_tick(&door->rpc);
+	exchange(client);
+	assert_int_equal(client->calls[watched].size, 2 * told);
+}
+
 static void too_large_headers_are_refused(void **state)
 {
 	struct client *client = *state;
@@ -365,6 +393,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_more_is_taken_from_a_stream_than_may_be_under_way, set_up,
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(no_more_is_read_than_the_client_takes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_watches_is_told_when_there_is_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_large_headers_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_more_calls_are_under_way_than_may_be, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_resets_too_many_calls_is_told_to_be_calm, set_up, tear_down),
