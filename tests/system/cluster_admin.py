@@ -102,6 +102,14 @@ class ClusterAdmin(ClusterTest):
         until(lambda: all(self.leader(member) == self.follower.name for member in self.members), 30, "it leads")
         self.assertEqual(self.text("self/state"), "leader\n")
 
+    def test_offsets_are_read_back_here(self):
+        for number, shell in enumerate(("bash", "dash")):
+            script = 'exec 3<>mnt/append; echo "by $0" >&3; read offset <&3; read more <&3; echo "$offset,$more"'
+            self.assertEqual(self.shell(script, shell, cwd=self.follower.folder), b"%d,\n" % number)
+        with open(self.follower.path("log/lines"), "r+b", buffering=0) as lines:
+            lines.write(b"two\nlines\n")
+            self.assertEqual(lines.read(1) + lines.read(100), b"2 2\n")
+
     def test_a_member_is_removed(self):
         other = next(member for member in self.members if member not in (self.leading(), self.follower))
         for name, code in (("nobody", errno.ENOENT), ("n" * 255, errno.ENOENT), (other.name + "/id", errno.ENOTDIR)):

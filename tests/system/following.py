@@ -10,45 +10,44 @@ import signal
 import threading
 
 import member
+from cluster import ClusterTest
 from handles import resident
 from wait import until
 
 READERS = 1000
 
 
-class Following(member.MemberTest):
-    """Readers of a log that is written to."""
+class Readers:
+    """What tests of readers do: self.reading is the member whose mount they use, self.written the one that is written
+    to."""
 
-    limit_s = 90
-
-    def setUp(self):
-        super().setUp()
+    def begin(self, reading, written):
+        """Nothing has come yet."""
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        self.shell("echo before >> mnt/append")
-        self.begin = len(member.read(self.member.path("log/stream")))
-
-    def tearDown(self):
-        self.assertEqual(self.member.stop(), 0)
+        self.reading, self.written = reading, written
+        self.put(b"before\n")
+        self.begun = len(member.read(written.path("log/stream")))
+        until(lambda: len(member.read(reading.path("log/stream"))) == self.begun, what="both show the same")
 
     def open(self, flags=0):
         """An opening, closed with the test."""
-        handle = os.open(self.member.path("log/follow"), os.O_RDONLY | flags)
+        handle = os.open(self.reading.path("log/follow"), os.O_RDONLY | flags)
         self.addCleanup(os.close, handle)
         return handle
 
     def put(self, data):
-        with open(self.member.path("append"), "ab", buffering=0) as append:
+        with open(self.written.path("append"), "ab", buffering=0) as append:
             append.write(data)
 
     def come(self):
         """All that has come since the beginning."""
-        return member.read(self.member.path("log/stream"))[self.begin:]
+        return member.read(self.written.path("log/stream"))[self.begun:]
 
     def write(self, count=30):
         """Four programs append."""
         script = f"for i in {{1..{count}}}; do echo \"$0 writes $i\"; done >> mnt/append"
-        return [self.spawn(["bash", "-c", script, str(number)]) for number in range(4)]
+        return [self.spawn(["bash", "-c", script, str(number)], cwd=self.written.folder) for number in range(4)]
 
     def done(self, writers):
         """Waits for them."""
@@ -60,20 +59,6 @@ class Following(member.MemberTest):
         self.assertEqual(come.count(b"writes"), come.count(b"\n"))
         for number, pieces in enumerate(got):
             self.assert_same(b"".join(pieces), come, f"what reader {number} got")
-
-    def test_a_thousand_readers_by_epoll(self):
-        handles = [self.open(os.O_NONBLOCK) for _ in range(READERS)]
-        before = resident(self.member.process.pid)
-        got = {handle: [] for handle in handles}
-        with select.epoll() as epoll:
-            for i, handle in enumerate(handles):
-                epoll.register(handle, select.EPOLLIN | (select.EPOLLET if i % 2 else 0))
-            writers = self.write()
-            self.take_all(writers, got, [lambda: [handle for handle, _ in epoll.poll(0.1)]])
-            self.assertEqual(epoll.poll(0), [])
-        self.done(writers)
-        self.assert_all_got_all(got.values())
-        self.assertLess(resident(self.member.process.pid) - before, 32 << 20)
 
     def take_all(self, writers, got, waits):
         """Reads what comes, by who is ready as each of the waits in turn tells, until all have all of it."""
@@ -95,6 +80,37 @@ class Following(member.MemberTest):
                 size += len(pieces[-1])
             except BlockingIOError:
                 return size
+
+    def follow_by_epoll(self, count):
+        """So many readers in one program, some told once of what comes, some as long as it is there."""
+        handles = [self.open(os.O_NONBLOCK) for _ in range(count)]
+        before = resident(self.reading.process.pid)
+        got = {handle: [] for handle in handles}
+        with select.epoll() as epoll:
+            for i, handle in enumerate(handles):
+                epoll.register(handle, select.EPOLLIN | (select.EPOLLET if i % 2 else 0))
+            writers = self.write()
+            self.take_all(writers, got, [lambda: [handle for handle, _ in epoll.poll(0.1)]])
+            self.assertEqual(epoll.poll(0), [])
+        self.done(writers)
+        self.assert_all_got_all(got.values())
+        self.assertLess(resident(self.reading.process.pid) - before, 32 << 20)
+
+
+class Following(member.MemberTest, Readers):
+    """One member."""
+
+    limit_s = 90
+
+    def setUp(self):
+        super().setUp()
+        self.begin(self.member, self.member)
+
+    def tearDown(self):
+        self.assertEqual(self.member.stop(), 0)
+
+    def test_a_thousand_readers_by_epoll(self):
+        self.follow_by_epoll(READERS)
 
     def test_poll_and_select(self):
         handles = [self.open(os.O_NONBLOCK) for _ in range(100)]
@@ -179,6 +195,17 @@ class Following(member.MemberTest):
             with self.assertRaises(OSError) as nothing:
                 os.read(handle, 1)
             self.assertEqual(nothing.exception.errno, errno.EAGAIN)
+
+
+class FollowingAFollower(ClusterTest, Readers):
+    """Three members: the readers are at one that does not lead, the writers at the leader."""
+
+    limit_s = 120
+
+    def test_readers_at_a_follower(self):
+        leader = self.leading()
+        self.begin(next(member for member in self.members if member is not leader), leader)
+        self.follow_by_epoll(200)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ class Handles(OddCalls):
         for _ in range(3):
             self.open_many()
             sizes.append(resident(self.member.process.pid))
-        self.assertLess(sizes[2] - sizes[1], 8 << 20, f"memory of clogd after each time: {sizes}")
+        print("memory of clogd after each time:", sizes, flush=True)
+        if "ASAN_OPTIONS" not in os.environ:  # a sanitizer keeps for a while what is freed, and tells of leaks itself
+            self.assertLess(sizes[2] - sizes[1], 1 << 20)
 
     def open_many(self):
         """Opens so many, of several files, and uses some."""
