@@ -5,9 +5,9 @@ import os
 import signal
 import threading
 
-from cluster import ClusterTest
 from member import main, mounts, read
 from wait import until
+from writing import WritingTest
 
 WRITERS = 100
 WRITE = "1" if os.uname().machine == "x86_64" else "64"  # the number of write(2)
@@ -41,7 +41,7 @@ def state(pid):
         return file.read().rpartition(")")[2].split()[0]
 
 
-class Quorum(ClusterTest):
+class Quorum(WritingTest):
     certificates = False
 
     def setUp(self):
@@ -66,9 +66,10 @@ class Quorum(ClusterTest):
             other.process.send_signal(signal.SIGCONT)
 
     def test_writers_are_told_by_the_deadline_and_readers_go_on(self):
-        self.halt_others()
         append = self.member.path("append")
-        proposed = Attempt(append, b"proposed\n")
+        writers = self.writers([self.member])
+        self.wait_for_more(writers)
+        self.halt_others()
         until(lambda: self.leader(self.member) is None, 30, "the leader has given up")
         refused = Attempt(append, b"refused\n")
         asking = Attempt(self.member.path("log/next"), None)
@@ -76,20 +77,22 @@ class Quorum(ClusterTest):
         with self.assertRaises(BlockingIOError):
             os.write(at_once, b"at once\n")
         os.close(at_once)
-        while refused.is_alive() or proposed.is_alive():
+        while refused.is_alive() or not writers[0].error:
             self.assertEqual(read(self.member.path("records/0")), b"before\n")
-            self.assertEqual(read(self.member.path("log/stream")), b"before\n")
+            self.assertEqual(read(self.member.path("log/stream")), b"".join([b"before\n", *writers[0].written]))
             self.assertEqual(sorted(os.listdir(self.member.path("cluster"))), ["n1", "n2", "n3"])
             refused.join(0.2)
-        self.assertEqual(errno.errorcode.get(proposed.outcome), "ETIMEDOUT")
+        self.assertEqual(errno.errorcode.get(writers[0].error.errno), "ETIMEDOUT")  # it was proposed
         self.assertEqual(errno.errorcode.get(refused.outcome), "EHOSTUNREACH")
         asking.join(20)
         self.assertEqual(errno.errorcode.get(asking.outcome), "EHOSTUNREACH")
         self.resume_others()
         self.leading()
         self.shell(f"echo after >> {self.member.mount}/append")
-        stream = read(self.member.path("log/stream"))
-        self.assertIn(stream, (b"before\nafter\n", b"before\nproposed\nafter\n"))
+        written = writers[0].written
+        unknown = b"%s %d\n" % (writers[0].tag, len(written))
+        records = read(self.member.path("log/stream")).splitlines(keepends=True)
+        self.assertIn(records, ([b"before\n", *written, b"after\n"], [b"before\n", *written, unknown, b"after\n"]))
 
     def test_a_killed_clogd_leaves_no_writer_waiting(self):
         held, gate = os.pipe()  # so that all write at once, well before the first one's deadline
