@@ -28,7 +28,7 @@ enum { EXIT_OPTIONS = 2 }; /* besides EXIT_SUCCESS and EXIT_FAILURE */
 
 enum phase {
 	PHASE_RUNNING,
-	PHASE_UNMOUNTING, /* until the requests under way are answered, and the mount and gRPC are gone */
+	PHASE_UNMOUNTING, /* until the requests under way are answered, the mount is gone and the doors are shut */
 	PHASE_DRAINING,   /* until the appends under way are answered and the log is at rest */
 	PHASE_CLOSED,     /* the loop runs out of handles */
 };
@@ -57,6 +57,7 @@ struct clogd {
 	struct cluster *cluster;
 	struct mount mounts[CONFIG_MOUNTS_MAX];
 	struct rpc *rpc;
+	struct rpc_http *http; /* NULL: none */
 	enum phase phase;
 	/* The facts. */
 	bool started;      /* cluster_start returned 0 */
@@ -64,6 +65,7 @@ struct clogd {
 	const char *cause; /* why to stop; NULL: it shall not */
 	size_t mounted;    /* mounts that are there, or on their way out */
 	bool rpc_ended;    /* nothing is served over gRPC, or no more */
+	bool http_stopped; /* nothing is served by HTTP, or no more */
 	bool drained;      /* the cluster has stopped, or was never started */
 	int status;        /* to exit with */
 };
@@ -92,6 +94,8 @@ static void take_signal(uv_signal_t *handle, int number)
 	const char *const name = number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
 	if (number == SIGHUP && clogd->options.tls != NULL) {
 		cluster_loop_reload(clogd->host);
+		if (clogd->http != NULL)
+			rpc_http_reload(clogd->http);
 		return;
 	}
 	/* One asks for all there is to do. Who cannot wait has SIGKILL, which loses nothing that was acknowledged. */
@@ -127,6 +131,13 @@ static void take_end_of_rpc(void *arg)
 {
 	struct clogd *const clogd = arg;
 	clogd->rpc_ended = true;
+	uv_async_send(&clogd->wake);
+}
+
+static void take_http_stopped(void *arg)
+{
+	struct clogd *const clogd = arg;
+	clogd->http_stopped = true;
 	uv_async_send(&clogd->wake);
 }
 
@@ -172,6 +183,10 @@ static void begin_unmounting(struct clogd *clogd)
 	else
 		clogd->rpc_ended = true;
 	clogd->rpc = NULL;
+	if (clogd->http != NULL)
+		rpc_http_stop(clogd->http, take_http_stopped, clogd);
+	else
+		clogd->http_stopped = true;
 }
 
 static void begin_draining(struct clogd *clogd)
@@ -186,6 +201,7 @@ static void begin_draining(struct clogd *clogd)
 static void close_all(struct clogd *clogd)
 {
 	clogd->phase = PHASE_CLOSED;
+	rpc_http_close(clogd->http);
 	cluster_close(clogd->cluster);
 	if (clogd->host != NULL)
 		cluster_loop_destroy(clogd->host);
@@ -202,7 +218,7 @@ static void advance(uv_async_t *wake)
 		look_at_mounts(clogd);
 	if (clogd->phase == PHASE_RUNNING && clogd->cause != NULL)
 		begin_unmounting(clogd);
-	if (clogd->phase == PHASE_UNMOUNTING && clogd->mounted == 0 && clogd->rpc_ended)
+	if (clogd->phase == PHASE_UNMOUNTING && clogd->mounted == 0 && clogd->rpc_ended && clogd->http_stopped)
 		begin_draining(clogd);
 	if (clogd->phase == PHASE_DRAINING && clogd->drained)
 		close_all(clogd);
@@ -381,6 +397,15 @@ static int mount_log(struct clogd *clogd, struct clog_error *err)
 	return status;
 }
 
+static int serve_http(struct clogd *clogd, struct clog_error *err)
+{
+	const struct rpc_http_options options = {
+		.listen = clogd->options.http, .tls_folder = clogd->options.tls, .auth = &clogd->auth};
+	return options.listen == NULL
+	               ? 0
+	               : rpc_http_open(&clogd->http, &clogd->loop, cluster_service(clogd->cluster), &options, err);
+}
+
 static int start(struct clogd *clogd, struct clog_error *err)
 {
 	int status = take_signals(clogd, err);
@@ -404,6 +429,8 @@ static int start(struct clogd *clogd, struct clog_error *err)
 		status = connect_member(clogd, err);
 	if (status == 0)
 		status = mount_log(clogd, err);
+	if (status == 0)
+		status = serve_http(clogd, err);
 	if (status < 0)
 		return status;
 	clogd->up = true;
@@ -428,6 +455,7 @@ static int run(struct clogd *clogd)
 		stop(clogd, "failure");
 	}
 	uv_run(&clogd->loop, UV_RUN_DEFAULT);
+	rpc_http_free(clogd->http);
 	const int left = uv_loop_close(&clogd->loop);
 	assert(left == 0);
 	(void)left;

@@ -30,7 +30,7 @@ static const cyaml_schema_value_t mount_entry = {
 /* A schema has one type for a key: a file is read by the first, and where mount is no text there, by the second. */
 #define FIELDS(mounts)                                                                                                 \
 	TEXT("data", data), mounts, TEXT("name", name), TEXT("peer", peer), TEXT("advertise", advertise),              \
-		TEXT("join", join), TEXT("tls", tls), TEXT("grpc", grpc), SWITCH("guard", guard),                      \
+		TEXT("join", join), TEXT("tls", tls), TEXT("grpc", grpc), TEXT("http", http), SWITCH("guard", guard),  \
 		SWITCH("allow-other", allow_other), TEXT("owner", owner), TEXT("mode", mode), CYAML_FIELD_END
 static const cyaml_schema_field_t fields[] = {FIELDS(TEXT(MOUNTS_KEY, mount[0]))};
 static const cyaml_schema_field_t list_fields[] = {FIELDS(CYAML_FIELD_SEQUENCE(

@@ -25,6 +25,7 @@ struct config {
 	char peer[CONFIG_ADDRESS_SIZE];
 	char advertise[CONFIG_ADDRESS_SIZE];
 	char join[CONFIG_PATH_SIZE];
+	char http[CONFIG_ADDRESS_SIZE];
 	char tls[CONFIG_PATH_SIZE];
 	char grpc[CONFIG_ADDRESS_SIZE];
 	enum config_switch guard;

@@ -26,6 +26,7 @@ const char options_help[] =
 	"  --tls DIR               the folder of ca.pem, cert.pem and key.pem, by which members know\n"
 	"                          each other; without it they must all be on this machine\n"
 	"  --grpc HOST:PORT        where programs reach the log over gRPC; without --tls on this machine only\n"
+	"  --http HOST:PORT        where they reach it by HTTP and JSON; without --tls on this machine only\n"
 	"  --guard yes|no          make the folder under the mount immutable, so that nothing is written there\n"
 	"                          while it is not mounted; default: yes\n"
 	"  --allow-other[=yes|no]  let other users into the mount, for what --mode says; default: no\n"
@@ -36,13 +37,30 @@ const char options_help[] =
 	"  --version               print the version\n"
 	"\n"
 	"Each option but the last two may be a variable of the environment too: CLOG_DATA, CLOG_MOUNT, CLOG_NAME,\n"
-	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GRPC, CLOG_GUARD, CLOG_ALLOW_OTHER, CLOG_OWNER, "
-        "CLOG_MODE,\n"
+	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GRPC, CLOG_HTTP, CLOG_GUARD, CLOG_ALLOW_OTHER, "
+        "CLOG_OWNER, "
+	"CLOG_MODE,\n"
 	"CLOG_CONFIG.\n"
 	"The command line comes before the environment, that before the file.\n"
 	"SIGTERM and SIGINT end it cleanly. Exit status: 0 ended cleanly, 1 failed, 2 wrong options.\n";
 
-enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, GRPC, GUARD, ALLOW_OTHER, OWNER, MODE, CONFIG, KEY_COUNT };
+enum key {
+	DATA,
+	MOUNT,
+	NAME,
+	PEER,
+	ADVERTISE,
+	JOIN,
+	TLS,
+	GRPC,
+	HTTP,
+	GUARD,
+	ALLOW_OTHER,
+	OWNER,
+	MODE,
+	CONFIG,
+	KEY_COUNT
+};
 enum { HELP = KEY_COUNT, VERSION };
 
 /* What getopt_long gives for an option is past all characters, so that it can be told from a short option. */
@@ -57,6 +75,7 @@ static const struct option long_options[] = {
 	{"join", required_argument, NULL, LONG + JOIN},
 	{"tls", required_argument, NULL, LONG + TLS},
 	{"grpc", required_argument, NULL, LONG + GRPC},
+	{"http", required_argument, NULL, LONG + HTTP},
 	{"guard", required_argument, NULL, LONG + GUARD},
 	{"allow-other", optional_argument, NULL, LONG + ALLOW_OTHER},
 	{"owner", required_argument, NULL, LONG + OWNER},
@@ -72,7 +91,7 @@ static const char *const variables[KEY_COUNT] = {
 	[PEER] = "CLOG_PEER",   [ADVERTISE] = "CLOG_ADVERTISE", [JOIN] = "CLOG_JOIN",
 	[TLS] = "CLOG_TLS",     [GUARD] = "CLOG_GUARD",         [ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
 	[OWNER] = "CLOG_OWNER", [MODE] = "CLOG_MODE",           [CONFIG] = "CLOG_CONFIG",
-	[GRPC] = "CLOG_GRPC",
+	[GRPC] = "CLOG_GRPC",   [HTTP] = "CLOG_HTTP",
 };
 
 /* The texts that one source gives; NULL where it gives none. The last of MOUNT's is among the texts, too. */
@@ -149,7 +168,7 @@ static int check(enum key key, const char *text, const char *label, struct clog_
 			"%s: '%s' is no name for a member: at most %d of A-Z, a-z, 0-9, '.', '_' and '-', "
 			"not beginning with a dot",
 			label, text, CONFIG_NAME_SIZE - 1);
-	if ((key == PEER || key == ADVERTISE || key == GRPC) && !is_address(text, strlen(text)))
+	if ((key == PEER || key == ADVERTISE || key == GRPC || key == HTTP) && !is_address(text, strlen(text)))
 		return clog_error_set(err, -EINVAL, "%s: '%s' is no HOST:PORT", label, text);
 	if (key == JOIN)
 		return check_join(text, label, err);
@@ -240,13 +259,14 @@ static int take_file(struct source *source, struct config *config, const char *p
 	source->texts[PEER] = config->peer[0] != '\0' ? config->peer : NULL;
 	source->texts[ADVERTISE] = config->advertise[0] != '\0' ? config->advertise : NULL;
 	source->texts[JOIN] = config->join[0] != '\0' ? config->join : NULL;
+	source->texts[HTTP] = config->http[0] != '\0' ? config->http : NULL;
 	source->texts[TLS] = config->tls[0] != '\0' ? config->tls : NULL;
 	source->texts[GRPC] = config->grpc[0] != '\0' ? config->grpc : NULL;
 	source->texts[GUARD] = switch_words[config->guard];
 	source->texts[ALLOW_OTHER] = switch_words[config->allow_other];
 	source->texts[OWNER] = config->owner[0] != '\0' ? config->owner : NULL;
 	source->texts[MODE] = config->mode[0] != '\0' ? config->mode : NULL;
-	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN, GRPC, OWNER, MODE};
+	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN, GRPC, HTTP, OWNER, MODE};
 	for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++) {
 		char label[CLOG_ERROR_TEXT_SIZE];
 		if (source->texts[checked[i]] == NULL)
@@ -316,6 +336,7 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
 	options->peer = texts[PEER];
 	options->advertise = texts[ADVERTISE];
 	options->join = texts[JOIN];
+	options->http = texts[HTTP];
 	options->tls = texts[TLS];
 	options->grpc = texts[GRPC];
 	options->guard = switch_of(texts[GUARD]) == CONFIG_YES;
@@ -391,6 +412,7 @@ char *options_render(const struct options *options)
 	write_text(stream, "join", options->join);
 	write_text(stream, "tls", options->tls);
 	write_text(stream, "grpc", options->grpc);
+	write_text(stream, "http", options->http);
 	fprintf(stream, "guard: %s\n", options->guard ? "yes" : "no");
 	fprintf(stream, "allow-other: %s\n", options->allow_other ? "yes" : "no");
 	write_text(stream, "owner", options->owner);

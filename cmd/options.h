@@ -24,6 +24,7 @@ struct options {
 	const char *peer;      /* NULL: none */
 	const char *advertise; /* NULL: not told */
 	const char *join;      /* addresses with commas between them; NULL: none */
+	const char *http;      /* NULL: none */
 	const char *tls;       /* a folder; NULL: none */
 	const char *grpc;      /* NULL: none */
 	const char *config;    /* the file's path; NULL: none */

@@ -52,23 +52,14 @@ static int render_health(const struct service_state *state, char **text, size_t 
 	return print(text, size, "ok\n");
 }
 
-static int render_metrics(struct fs *fs, const struct service_state *state, char **text, size_t *size)
+static int render_metrics(struct fs *fs, char **text, size_t *size)
 {
-	struct service_member members[SERVICE_MEMBERS_MAX];
-	size_t count = service_members(fs->service, members, SERVICE_MEMBERS_MAX);
-	const struct observe_gauge gauges[] = {
-		{"first_offset", "Lowest offset kept.", (double)state->first_offset},
-		{"next_offset", "Offset of the record to come.", (double)state->next_offset},
-		{"stream_bytes", "Bytes of the records kept.", (double)(state->stream_end - state->stream_begin)},
-		{"commit_entry", "Last entry known to be committed.", (double)state->commit},
-		{"term", "Term of Raft.", (double)state->term},
-		{"is_leader", "1 where this member is the leader.", state->leader != 0 && state->leader == state->self},
-		{"members", "Members of the cluster.", (double)count},
-		{"failed", "1 where a failure stopped appends.", state->failure != 0},
-		{"start_time_seconds", "When this member started, in seconds since 1970.",
-	         (double)state->start_ns / 1e9},
-	};
-	return observe_render(gauges, sizeof gauges / sizeof gauges[0], text, size);
+	struct service_figure figures[SERVICE_FIGURES_MAX];
+	struct observe_gauge gauges[SERVICE_FIGURES_MAX];
+	size_t count = service_figures(fs->service, figures);
+	for (size_t i = 0; i < count; i++)
+		gauges[i] = (struct observe_gauge){figures[i].name, figures[i].help, figures[i].value};
+	return observe_render(gauges, count, text, size);
 }
 
 static int render_member(struct fs *fs, uint64_t node, char **text, size_t *size)
@@ -107,7 +98,7 @@ int text_render(struct fs *fs, uint64_t node, char **text, size_t *size)
 	case NODE_HEALTH:
 		return render_health(&state, text, size);
 	case NODE_METRICS:
-		return render_metrics(fs, &state, text, size);
+		return render_metrics(fs, text, size);
 	case NODE_VERSION:
 		return print(text, size, "%s\n", CLOG_VERSION);
 	case NODE_CONFIG:

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 int service_append_at(struct service *service, struct service_append *append, uint64_t expected, const void *data,
                       const uint32_t *sizes, uint32_t count, service_append_cb cb, void *arg)
@@ -107,6 +108,28 @@ size_t service_members(struct service *service, struct service_member *members, 
 const char *service_rpc_address(struct service *service, uint64_t member)
 {
 	return service->ops->rpc_address == NULL ? "" : service->ops->rpc_address(service, member);
+}
+
+size_t service_figures(struct service *service, struct service_figure figures[SERVICE_FIGURES_MAX])
+{
+	struct service_member members[SERVICE_MEMBERS_MAX];
+	struct service_state state;
+	service_state(service, &state);
+	const struct service_figure all[] = {
+		{"first_offset", "Lowest offset kept.", (double)state.first_offset},
+		{"next_offset", "Offset of the record to come.", (double)state.next_offset},
+		{"stream_bytes", "Bytes of the records kept.", (double)(state.stream_end - state.stream_begin)},
+		{"commit_entry", "Last entry known to be committed.", (double)state.commit},
+		{"term", "Term of Raft.", (double)state.term},
+		{"is_leader", "1 where this member is the leader.", state.leader != 0 && state.leader == state.self},
+		{"members", "Members of the cluster.", (double)service_members(service, members, SERVICE_MEMBERS_MAX)},
+		{"failed", "1 where a failure stopped appends.", state.failure != 0},
+		{"start_time_seconds", "When this member started, in seconds since 1970.",
+	         (double)state.start_ns / 1e9},
+	};
+	_Static_assert(sizeof all / sizeof all[0] <= SERVICE_FIGURES_MAX, "there is room for all");
+	memcpy(figures, all, sizeof all);
+	return sizeof all / sizeof all[0];
 }
 
 const char *service_role_name(enum service_role role)

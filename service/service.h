@@ -166,6 +166,16 @@ const char *service_rpc_address(struct service *service, uint64_t member);
 const char *service_role_name(enum service_role role);
 const char *service_member_state_name(enum service_member_state state);
 
+/* A number for those who watch over a member, under the name that its metrics have for it. */
+struct service_figure {
+	const char *name;
+	const char *help;
+	double value;
+};
+#define SERVICE_FIGURES_MAX 16
+/* Gives the member's figures; their count. Names and texts are static. */
+size_t service_figures(struct service *service, struct service_figure figures[SERVICE_FIGURES_MAX]);
+
 /* ---- Command ---- */
 
 struct service_command;

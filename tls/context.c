@@ -96,8 +96,7 @@ static int check_own(struct tls_context *context, const char *folder, struct clo
 	return 0;
 }
 
-/* Called for each certificate of the other side's, up from the authority's, with what OpenSSL finds of it. */
-static int judge(int right, X509_STORE_CTX *check)
+int tls_judge(int right, X509_STORE_CTX *check)
 {
 	struct tls_identity identity;
 	if (!right || X509_STORE_CTX_get_error_depth(check) > 0)
@@ -119,7 +118,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char
 	               : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static void set_up(SSL_CTX *ssl)
+void tls_set_up(SSL_CTX *ssl)
 {
 	SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
@@ -128,8 +127,7 @@ static void set_up(SSL_CTX *ssl)
 	SSL_CTX_set_max_early_data(ssl, 0);
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, judge);
-	SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
+	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, tls_judge);
 	/* The fast one first. */
 	SSL_CTX_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
 }
@@ -156,7 +154,8 @@ int tls_context_load(struct tls_context **context, const char *folder, struct cl
 		return clog_error_set(err, -ENOMEM, "no memory");
 	}
 	made->references = 1;
-	set_up(made->ssl);
+	tls_set_up(made->ssl);
+	SSL_CTX_set_alpn_select_cb(made->ssl, choose_protocol, NULL);
 	int rc = load_all(made, folder, err);
 	if (rc != 0) {
 		tls_context_unref(made);

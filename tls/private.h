@@ -14,6 +14,11 @@ struct tls_context {
 	struct tls_identity identity;
 };
 
+/* Called for each certificate of the other side's, up from the authority's, with what OpenSSL finds of it. */
+int tls_judge(int right, X509_STORE_CTX *check);
+/* Makes a context as strict as all of clog's are. */
+void tls_set_up(SSL_CTX *ssl);
+
 /* Finds the one clog identity in a certificate. -ENOENT when there is none or more than one. */
 int tls_identity_of(const X509 *certificate, struct tls_identity *identity);
 /* What OpenSSL is told of a certificate without one, and tells the other side by an alert: bad certificate. */

@@ -89,6 +89,18 @@ void tls_stream_close(struct tls_stream *stream);
 size_t tls_stream_pending(const struct tls_stream *stream, const void **data);
 void tls_stream_sent(struct tls_stream *stream, size_t size);
 
+/* ---- Serving by OpenSSL itself ---- */
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+/* Makes an OpenSSL context of somebody else's (an SSL_CTX), who has the bytes of its connections, serve as this one does:
+ * with its certificate, its authority, and as strictly, but that a client need not show a certificate. One that is shown has
+ * to be good. May be called again, for the connections to come. -ENOMEM, and then it is not to be used. */
+int tls_serve(struct tls_context *context, struct ssl_ctx_st *ssl);
+/* Who the client of such a connection (an SSL) is. -ENOENT when it has shown no certificate. */
+int tls_served_identity(const struct ssl_st *ssl, struct tls_identity *identity);
+
 /* ---- Issuing certificates ---- */
 
 #define TLS_DAYS_MAX 36500u /* that a certificate is valid */
