@@ -37,30 +37,14 @@ const char options_help[] =
 	"  --version               print the version\n"
 	"\n"
 	"Each option but the last two may be a variable of the environment too: CLOG_DATA, CLOG_MOUNT, CLOG_NAME,\n"
-	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GRPC, CLOG_HTTP, CLOG_GUARD, CLOG_ALLOW_OTHER, "
-        "CLOG_OWNER, "
-	"CLOG_MODE,\n"
-	"CLOG_CONFIG.\n"
+	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GRPC, CLOG_HTTP, CLOG_GUARD, CLOG_ALLOW_OTHER,\n"
+	"CLOG_OWNER, CLOG_MODE, CLOG_CONFIG.\n"
 	"The command line comes before the environment, that before the file.\n"
 	"SIGTERM and SIGINT end it cleanly. Exit status: 0 ended cleanly, 1 failed, 2 wrong options.\n";
 
-enum key {
-	DATA,
-	MOUNT,
-	NAME,
-	PEER,
-	ADVERTISE,
-	JOIN,
-	TLS,
-	GRPC,
-	HTTP,
-	GUARD,
-	ALLOW_OTHER,
-	OWNER,
-	MODE,
-	CONFIG,
-	KEY_COUNT
-};
+/* clang-format off */
+enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, GRPC, HTTP, GUARD, ALLOW_OTHER, OWNER, MODE, CONFIG, KEY_COUNT };
+/* clang-format on */
 enum { HELP = KEY_COUNT, VERSION };
 
 /* What getopt_long gives for an option is past all characters, so that it can be told from a short option. */

@@ -63,7 +63,8 @@ static void know_by_socket(struct http_connection *connection)
 	if (connection->nobody)
 		return;
 	snprintf(connection->principal_text, sizeof connection->principal_text, "uid/%u", (unsigned)uid);
-	connection->principal = (struct auth_principal){.kind = AUTH_USER, .uid = uid};
+	connection->principal = (struct auth_principal){
+		.kind = AUTH_USER, .uid = uid, .gid = (gid_t)-1}; /* its groups are not told */
 }
 
 static void know(struct http_connection *connection)

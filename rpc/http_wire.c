@@ -48,7 +48,7 @@ void http_wire_wake(struct http_connection *connection)
 
 void http_wire_end(struct http_connection *connection)
 {
-	if (connection->ending)
+	if (connection->ending || connection->wsi == NULL)
 		return;
 	connection->ending = true;
 	lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
@@ -153,18 +153,11 @@ static int ping(struct http_connection *connection, struct http_request *request
 	return lws_write(connection->wsi, bytes + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
 }
 
-/* Says that it is over, and then ends the connection. */
-static int close_websocket(struct http_connection *connection, struct http_request *request)
+/* The frame that ends it is sent where a timer's callback fails, and not where the one that writes does. */
+static int close_websocket(struct http_connection *connection)
 {
-	unsigned char bytes[LWS_PRE + 2];
-	if (request->close)
-		return -1;
-	request->close = true;
-	bytes[LWS_PRE] = LWS_CLOSE_STATUS_GOINGAWAY >> 8;
-	bytes[LWS_PRE + 1] = LWS_CLOSE_STATUS_GOINGAWAY & 0xff;
-	if (lws_write(connection->wsi, bytes + LWS_PRE, 2, LWS_WRITE_CLOSE) < 0)
-		return -1;
-	lws_callback_on_writable(connection->wsi);
+	lws_close_reason(connection->wsi, LWS_CLOSE_STATUS_GOINGAWAY, NULL, 0);
+	lws_set_timer_usecs(connection->wsi, 1);
 	return 0;
 }
 
@@ -184,7 +177,7 @@ static int writable(struct http_connection *connection)
 		hold(connection);
 		return request->ping ? ping(connection, request) : 0;
 	}
-	return request->websocket ? close_websocket(connection, request) : done(connection, request);
+	return request->websocket ? close_websocket(connection) : done(connection, request);
 }
 
 /* ---- What libwebsockets says ---- */
@@ -215,6 +208,7 @@ static int take_event(struct lws *wsi, enum lws_callback_reasons reason, void *u
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 	case LWS_CALLBACK_ESTABLISHED:
 	case LWS_CALLBACK_RECEIVE:
+	case LWS_CALLBACK_TIMER:
 		break;
 	default:
 		return 0; /* of no connection, perhaps */
@@ -242,8 +236,9 @@ static int take_event(struct lws *wsi, enum lws_callback_reasons reason, void *u
 		return upgrade(connection, in);
 	case LWS_CALLBACK_ESTABLISHED:
 		return established(connection);
-	case LWS_CALLBACK_RECEIVE:
-		return -1; /* a tail is only read */
+	case LWS_CALLBACK_RECEIVE: /* a tail is only read */
+	case LWS_CALLBACK_TIMER:   /* it is over */
+		return -1;
 	default:
 		return writable(connection);
 	}
@@ -274,7 +269,9 @@ void http_wire_adopt(struct rpc_http *http, int socket)
 		.fd.sockfd = socket,
 		.opaque = connection, /* the wire's, until WSI_DESTROY */
 	};
-	(void)lws_adopt_descriptor_vhost_via_info(&adoption);
+	struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&adoption);
+	if (wsi != NULL)
+		connection->wsi = wsi; /* else it is being destroyed, or has been */
 }
 
 int http_wire_open(struct rpc_http *http, struct clog_error *err)
