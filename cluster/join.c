@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define REFUSED_AGAIN_MS 60000u /* after which it is told again why this member is not let in */
+
 /* The request: this member as a configuration of one. */
 static void make_request(struct cluster *cluster, unsigned char data[CONFIGURATION_SIZE_MAX], struct message *message)
 {
@@ -106,17 +108,27 @@ static void look_whether_in(struct cluster *cluster, uint64_t now_ms)
 		ask_to_join(cluster, cluster->seeds[cluster->seed_turn++ % cluster->seed_count]);
 }
 
+/* It asks again and again, and is refused as often: that is told now and then. */
+static void tell_refusal(struct cluster *cluster, int status, const char *reason)
+{
+	uint64_t now_ms = cluster_now(cluster);
+	if (status == cluster->refused_status && now_ms < cluster->refused_ms + REFUSED_AGAIN_MS)
+		return;
+	cluster->refused_status = status;
+	cluster->refused_ms = now_ms;
+	observe_event(OBSERVE_ERROR, "join_refused", OBSERVE_TEXT("name", cluster->identity.name),
+	              OBSERVE_TEXT("reason", reason));
+}
+
 bool join_result(struct cluster *cluster, const struct message_result *result)
 {
 	if (cluster->join_number == 0 || result->number != cluster->join_number)
 		return false;
 	cluster->join_number = 0;
 	if (result->status == -EEXIST)
-		observe_event(OBSERVE_ERROR, "join_refused", OBSERVE_TEXT("name", cluster->identity.name),
-		              OBSERVE_TEXT("reason", "a member of that name is in the cluster and can be reached"));
+		tell_refusal(cluster, result->status, "a member of that name is in the cluster and can be reached");
 	else if (result->status == -ENOSPC)
-		observe_event(OBSERVE_ERROR, "join_refused", OBSERVE_TEXT("name", cluster->identity.name),
-		              OBSERVE_TEXT("reason", "the cluster has as many members as it can have"));
+		tell_refusal(cluster, result->status, "the cluster has as many members as it can have");
 	return true;
 }
 

@@ -26,6 +26,7 @@ void state_op(struct service *service, struct service_state *state)
 	                                .leader = cluster->started ? cluster->leader : 0,
 	                                .retain_bytes = cluster->machine.retain_bytes,
 	                                .retain_ns = cluster->machine.retain_ns,
+	                                .removed = cluster->removed,
 	                                .failure = cluster->failure};
 }
 

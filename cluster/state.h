@@ -155,6 +155,8 @@ struct cluster {
 	size_t seed_count, seed_turn;
 	uint64_t join_at;     /* when to ask again; 0: not at all */
 	uint64_t join_number; /* of the request */
+	int refused_status;   /* why it was not let in when that was last told; 0: it never was */
+	uint64_t refused_ms;  /* and when */
 
 	struct machine machine;      /* at the log's end */
 	bool machine_broken;         /* damage kept an entry out of it: it is made again when that is mended */

@@ -47,6 +47,8 @@ static int render_health(const struct service_state *state, char **text, size_t 
 {
 	if (state->failure != 0)
 		return print(text, size, "appends are refused here since a failure: %s\n", strerror(-state->failure));
+	if (state->removed)
+		return print(text, size, "this member was removed from the cluster: nothing can be appended here\n");
 	if (state->leader == 0)
 		return print(text, size, "there is no leader: appends wait for one\n");
 	return print(text, size, "ok\n");

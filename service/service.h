@@ -136,6 +136,7 @@ struct service_state {
 	uint64_t self;                    /* this member's id */
 	uint64_t leader;                  /* its id, 0 while there is none */
 	uint64_t retain_bytes, retain_ns; /* what is kept at most, by what the log says here; 0: all, for ever */
+	bool removed;                     /* this member is in the cluster no more */
 	int failure;                      /* 0, or the negative errno of the failure that stopped appends here */
 };
 void service_state(struct service *service, struct service_state *state);

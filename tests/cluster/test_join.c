@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "cluster/configuration.h"
+#include "observe/observe.h"
 #include "tests/cluster/several.h"
 
 static struct several several;
@@ -222,8 +224,21 @@ static void a_seventeenth_member_is_refused(void **state)
 	several.options.voters = 1;
 	several_found(&several, SERVICE_MEMBERS_MAX);
 	several.filter = note_answer;
+	char *events = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&events, &size);
+	assert_non_null(stream);
+	observe_output(stream, OBSERVE_ERROR);
 	several_open_at(&several, SERVICE_MEMBERS_MAX, 0);
 	several_pass(&several, 3000);
+	/* It asks on and on, and says once why it is not let in. */
+	member_hush();
+	fclose(stream);
+	const char *told = strstr(events, "event=join_refused");
+	assert_non_null(told);
+	assert_non_null(strstr(told, "the cluster has as many members as it can have"));
+	assert_null(strstr(told + 1, "event=join_refused"));
+	free(events);
 	assert_int_equal(answer_status, -ENOSPC);
 	assert_int_equal(member_count(0), SERVICE_MEMBERS_MAX);
 	assert_int_equal(member_count(SERVICE_MEMBERS_MAX), 0);

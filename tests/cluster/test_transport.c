@@ -1,4 +1,5 @@
 /* What transports carry, with certificates and without. */
+#include "tests/cluster/name_server.h"
 #include "tests/cluster/transporting.h"
 
 #include <errno.h>
@@ -140,6 +141,62 @@ static void a_seed_is_found_by_its_address_alone(void **state)
 	assert_int_equal(rig.ends[1].wrong, 0);
 }
 
+/* ---- Names ---- */
+
+static struct name_server server; /* until the loop of its test has ended */
+
+/* n1 speaks to whoever is found as dns:members.test, by these records. */
+static void expect_found(const struct name_record *records, size_t count)
+{
+	char service[64];
+	const struct message message = {.type = MESSAGE_ALIVE, .number = 1};
+	name_server_init(&server, &rig.loop, records, count);
+	rig.servers = server.address;
+	sent = 1;
+	start_both();
+	snprintf(service, sizeof service, "dns:members.test:%s", strrchr(there(), ':') + 1);
+	transport_send(rig.ends[0].transport, 0, service, &message);
+	RUN_UNTIL(rig.ends[1].received == 1);
+	assert_true(server.questions > 0);
+	name_server_finish(&server);
+}
+
+static void a_seed_is_found_by_the_name_of_all(void **state)
+{
+	static const struct name_record zone[] = {{"members.test", NAME_A, "127.0.0.1"}};
+	expect_found(zone, 1);
+}
+
+static void seeds_behind_a_name_are_tried_in_turn(void **state)
+{
+	/* At the first of these nobody listens. */
+	static const struct name_record zone[] = {{"members.test", NAME_A, "127.9.9.9"},
+	                                          {"members.test", NAME_A, "127.0.0.1"}};
+	expect_found(zone, 2);
+	assert_false(was_told("event=peer_refused"));
+}
+
+static void seeds_are_found_by_service_records(void **state)
+{
+	static const struct name_record zone[] = {{"members.test", NAME_SRV, "1 1 1 gone.test"},
+	                                          {"members.test", NAME_SRV, "2 1 7400 n2.test"},
+	                                          {"n2.test", NAME_A, "127.0.0.1"}};
+	struct name_record records[3];
+	char port[64];
+	memcpy(records, zone, sizeof records);
+	/* The port is the one in the record. */
+	start(&rig.ends[1], "127.0.0.1:0");
+	snprintf(port, sizeof port, "2 1 %s n2.test", strrchr(there(), ':') + 1);
+	records[1].text = port;
+	const struct message message = {.type = MESSAGE_ALIVE, .number = 1};
+	name_server_init(&server, &rig.loop, records, 3);
+	rig.servers = server.address;
+	start(&rig.ends[0], "127.0.0.1:0");
+	transport_send(rig.ends[0].transport, 0, "dns:members.test:7400", &message);
+	RUN_UNTIL(rig.ends[1].received == 1);
+	name_server_finish(&server);
+}
+
 /* ---- Certificates that change ---- */
 
 static void new_certificates_are_used_and_bad_ones_are_not(void **state)
@@ -205,6 +262,9 @@ int main(void)
 		PLAIN(members_are_dialled_before_there_is_something_to_say),
 		PLAIN(who_came_is_answered_where_it_says_that_it_listens),
 		PLAIN(a_seed_is_found_by_its_address_alone),
+		PLAIN(a_seed_is_found_by_the_name_of_all),
+		PLAIN(seeds_behind_a_name_are_tried_in_turn),
+		PLAIN(seeds_are_found_by_service_records),
 		SECRET(new_certificates_are_used_and_bad_ones_are_not),
 		PLAIN(it_can_be_ended_at_every_stage),
 		SECRET(it_can_be_ended_at_every_stage),

@@ -147,7 +147,8 @@ int create(struct end *end, const char *listen, const char *address, struct clog
 	const struct transport_options options = {.listen = listen,
 	                                          .address = address,
 	                                          .tls_folder = end->tls != NULL ? end->folder : NULL,
-	                                          .tls = end->tls};
+	                                          .tls = end->tls,
+	                                          .servers = rig.servers};
 	*err = (struct clog_error){0};
 	return transport_create(&end->transport, &rig.loop, &options, &ops, end, err);
 }

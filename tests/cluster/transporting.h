@@ -34,6 +34,7 @@ struct rig {
 	uv_timer_t alarm;
 	bool late;
 	struct end ends[ENDS_MAX];
+	const char *servers; /* of names; NULL: the system's */
 	char *events;
 	size_t events_size;
 	FILE *stream;

@@ -195,6 +195,7 @@ static void state(struct service *service, struct service_state *state)
 		.leader = fake->leader,
 		.retain_bytes = fake->retain_bytes,
 		.retain_ns = fake->retain_ns,
+		.removed = fake->removed,
 		.failure = fake->failure,
 	};
 	unlock(fake);

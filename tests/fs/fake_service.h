@@ -53,6 +53,7 @@ struct fake {
 	uint64_t first;       /* lowest offset kept */
 	uint64_t pretended;   /* the next offset that the state tells, when not 0, as if there were so many records */
 	uint64_t leader, term, commit;
+	bool removed;
 	int failure;
 	bool commands_held;  /* with FAKE_HELD: commands wait for fake_release, too */
 	int command_refusal; /* what a command returns, when not 0 */

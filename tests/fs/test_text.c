@@ -96,6 +96,8 @@ static void health_is_ok_or_a_sentence(void **state)
 	assert_text(m, "status/health", "ok\n");
 	m->fake->leader = 0;
 	assert_text(m, "status/health", "there is no leader: appends wait for one\n");
+	m->fake->removed = true;
+	assert_text(m, "status/health", "this member was removed from the cluster: nothing can be appended here\n");
 	m->fake->failure = -EIO;
 	assert_text(m, "status/health", "appends are refused here since a failure: Input/output error\n");
 }
