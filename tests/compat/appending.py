@@ -3,6 +3,7 @@
 import os
 
 from cases import APPEND, BYTES, case, lines, one, pieces, refused, without_effect
+from member import soak
 
 one("bash",
     'echo "$T" >> mnt/append',
@@ -234,7 +235,7 @@ def tar(place):
 
 @case("fio", "`fio --rw=write --filename=mnt/append --create_on_open=1`, by psync and libaio", APPEND, "a record for each block")
 def fio(place):
-    for engine in ("psync", "libaio"):
+    for engine in ("psync", "libaio") + (("io_uring",) if soak() else ()):
         begin = place.begin()
         pattern = (place.token + engine[0]).encode() * 200
         place.shell(f"fio --name=x --filename=mnt/append --rw=write --bs=1k --size=20k --ioengine={engine} --iodepth=4 "

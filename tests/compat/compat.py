@@ -50,7 +50,7 @@ class Compatibility(cluster.ClusterTest):
         """A place for each case of a phase and each mount."""
         for role, at in (("the leader", self.leader), ("a follower", self.follower)):
             for case in CASES:
-                if case.phase == phase and os.environ.get("CLOG_CASE", "") in str(case):
+                if case.phase == phase and (phase == APPEND or os.environ.get("CLOG_CASE", "") in str(case)):
                     yield case, Place(self, self.shown[at.name], self.plain, f"{case}, at {role}", self.count)
                     self.count += 1
 

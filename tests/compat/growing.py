@@ -28,7 +28,7 @@ def tails(program, *commands):
         @case(program, f"`{command}`", GROW, "shows what comes, once")
         def run(place, command=command):
             running = place.start(command)
-            until(lambda: running.look() != b"", what=f"{command} shows the end of what is there")
+            until(lambda: running.look() != b"", 60, f"{command} shows the end of what is there")
             follow_the_stream(place, running)
 
 

@@ -8,10 +8,11 @@ import re
 import subprocess
 import threading
 
-from member import read
+from member import read, soak
 from wait import until
 
 SECONDS = 60  # that any one program may take
+LONGER = 3 if soak() else 1  # how many times what a program reads and writes
 
 
 class Ledger:
@@ -139,7 +140,7 @@ class Place:
         self.folder = f"{test.scratch}/{number}"
         self.token = f"T{number:04d}"
         self.line = f"{self.token} the quick brown fox\n".encode()
-        self.lines = [f"{self.token} line {i}, gr\u00fc\u00df dich{' and more' * i}\n".encode() for i in range(12)]
+        self.lines = [f"{self.token} line {i}, gr\u00fc\u00df dich{' and more' * i}\n".encode() for i in range(12 * LONGER)]
         self.lines[7] = f"{self.token} ends as a text of another system's lines does\r\n".encode()
         self.lines[8] = self.token.encode() + b" is longer than a block of stdio " + b"." * 9000 + b"\n"
         os.mkdir(self.folder)
@@ -150,7 +151,7 @@ class Place:
     @functools.cached_property
     def blob(self):
         """Bytes of the case's own, in the file `blob` from now on."""
-        blob = random.Random(self.token).randbytes(1_300_017)
+        blob = random.Random(self.token).randbytes(1_300_017 * LONGER)
         self.put("blob", blob)
         return blob
 

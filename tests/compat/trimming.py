@@ -19,7 +19,8 @@ def disturbed(program, *commands):
         def run(place, command=command):
             running = place.start(command)
             running.wait_until_open(command.split()[-1].removeprefix("mnt"))
-            until(lambda: "tail" not in command or running.look() != b"", what=f"{command} shows the end of what is there")
+            until(lambda: "tail" not in command or running.look() != b"", 60,
+                  f"{command} shows the end of what is there")
             place.append(place.line)
             running.wait_for(place.line)
             begin = len(running.look())
