@@ -128,7 +128,7 @@ class Following(member.MemberTest, Readers):
         self.assert_all_got_all(got.values())
 
     def test_hundreds_wait_in_read(self):
-        got = [[] for _ in range(300)]
+        got = [[] for _ in range(200)]
         handles = [self.open() for _ in got]
 
         def read(handle, pieces):
