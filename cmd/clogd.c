@@ -65,8 +65,7 @@ struct clogd {
 	bool up;           /* all that was asked for runs; without that there is one sentence, and no event */
 	const char *cause; /* why to stop; NULL: it shall not */
 	size_t mounted;    /* mounts that are there, or on their way out */
-	bool rpc_ended;    /* nothing is served over gRPC, or no more */
-	bool http_stopped; /* nothing is served by HTTP, or no more */
+	size_t doors;      /* to be shut: gRPC's and HTTP's */
 	bool drained;      /* the cluster has stopped, or was never started */
 	int status;        /* to exit with */
 };
@@ -128,17 +127,10 @@ static void take_unmounted(void *arg)
 	uv_async_send(&clogd->wake);
 }
 
-static void take_end_of_rpc(void *arg)
+static void take_end_of_door(void *arg)
 {
 	struct clogd *const clogd = arg;
-	clogd->rpc_ended = true;
-	uv_async_send(&clogd->wake);
-}
-
-static void take_http_stopped(void *arg)
-{
-	struct clogd *const clogd = arg;
-	clogd->http_stopped = true;
+	clogd->doors--;
 	uv_async_send(&clogd->wake);
 }
 
@@ -179,15 +171,12 @@ static void begin_unmounting(struct clogd *clogd)
 	for (struct mount *mount = clogd->mounts; mount < clogd->mounts + CONFIG_MOUNTS_MAX; mount++)
 		if (mount->fs != NULL)
 			unmount(mount);
+	clogd->doors = (size_t)(clogd->rpc != NULL) + (size_t)(clogd->http != NULL);
 	if (clogd->rpc != NULL)
-		rpc_stop(clogd->rpc, take_end_of_rpc, clogd);
-	else
-		clogd->rpc_ended = true;
+		rpc_stop(clogd->rpc, take_end_of_door, clogd);
 	clogd->rpc = NULL;
 	if (clogd->http != NULL)
-		rpc_http_stop(clogd->http, take_http_stopped, clogd);
-	else
-		clogd->http_stopped = true;
+		rpc_http_stop(clogd->http, take_end_of_door, clogd);
 }
 
 static void begin_draining(struct clogd *clogd)
@@ -219,7 +208,7 @@ static void advance(uv_async_t *wake)
 		look_at_mounts(clogd);
 	if (clogd->phase == PHASE_RUNNING && clogd->cause != NULL)
 		begin_unmounting(clogd);
-	if (clogd->phase == PHASE_UNMOUNTING && clogd->mounted == 0 && clogd->rpc_ended && clogd->http_stopped)
+	if (clogd->phase == PHASE_UNMOUNTING && clogd->mounted == 0 && clogd->doors == 0)
 		begin_draining(clogd);
 	if (clogd->phase == PHASE_DRAINING && clogd->drained)
 		close_all(clogd);
