@@ -417,7 +417,7 @@ struct log_read {
 int log_read_begin(struct log *log, struct log_read *read);
 /* Reads and checks. !wait: never blocks, sets status to -EAGAIN where it would have to; run it again with wait on a
  * thread that may block. Any thread. Sets status: 0, -EBADMSG when a checksum fails (no byte is given), -EIO,
- * -ENOMEM. */
+ * -ENOMEM. Of a record whose bytes are damaged STAT gives the right attributes or -EBADMSG. */
 void log_read_run(struct log_read *read, bool wait);
 /* Goes through the answer of a RANGE: *position is 0 at first. Gives the next record and its bytes; false at the
  * end. */
