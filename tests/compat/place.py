@@ -71,7 +71,8 @@ class Shown:
                     position += len(record)
                     sizes.append(len(record))
         if position != len(data):
-            raise AssertionError(f"{owner}: the records make up {position} of {len(data)} bytes, in {sizes}")
+            raise AssertionError(f"{owner}: the records make up {position} of {len(data)} bytes, "
+                                 f"{len(sizes)} of them")
         return sizes
 
     def claim_matching(self, begin, pattern, owner):
