@@ -303,21 +303,6 @@ static int open_member(struct clogd *clogd, struct clog_error *err)
 	return status;
 }
 
-/* Where it listens at every address that the machine has, clients are told the one by which the others reach this member.
- * NULL: it listens at one, or there is no other. */
-static const char *clients_address(const struct clogd *clogd, char *text, size_t capacity)
-{
-	const struct options *const told = &clogd->options;
-	const char *const peers = told->advertise != NULL ? told->advertise
-	                          : told->peer != NULL    ? told->peer
-	                                                  : cluster_address(clogd->cluster);
-	const char *const end = strrchr(peers, ':');
-	if (end == NULL || (strncmp(told->grpc, "0.0.0.0:", 8) != 0 && strncmp(told->grpc, "[::]:", 5) != 0))
-		return NULL;
-	snprintf(text, capacity, "%.*s%s", (int)(end - peers), peers, strrchr(told->grpc, ':'));
-	return text;
-}
-
 /* Members' certificates are taken anew when their files change. */
 static struct tls_context *tls_now(void *arg)
 {
@@ -328,10 +313,10 @@ static struct tls_context *tls_now(void *arg)
 
 static int serve_rpc(struct clogd *clogd, struct clog_error *err)
 {
-	char address[CONFIG_ADDRESS_SIZE + 8];
+	char address[OPTIONS_CLIENTS_SIZE];
 	const struct rpc_options options = {
 		.listen = clogd->options.grpc,
-		.address = clients_address(clogd, address, sizeof address),
+		.address = options_clients_address(&clogd->options, cluster_address(clogd->cluster), address),
 		.service = cluster_service(clogd->cluster),
 		.auth = &clogd->auth,
 		.tls = clogd->tls,

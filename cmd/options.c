@@ -346,6 +346,19 @@ int options_host_name(const char *host, char name[static CONFIG_NAME_SIZE], stru
 	return clog_error_set(err, -EINVAL, "the host's name, '%s', is no name for a member: give one by --name", host);
 }
 
+const char *options_clients_address(const struct options *options, const char *known,
+                                    char text[static OPTIONS_CLIENTS_SIZE])
+{
+	const char *const peers = options->advertise != NULL ? options->advertise
+	                          : options->peer != NULL    ? options->peer
+	                                                     : known;
+	const char *const end = strrchr(peers, ':');
+	if (end == NULL || (strncmp(options->grpc, "0.0.0.0:", 8) != 0 && strncmp(options->grpc, "[::]:", 5) != 0))
+		return NULL;
+	snprintf(text, OPTIONS_CLIENTS_SIZE, "%.*s%s", (int)(end - peers), peers, strrchr(options->grpc, ':'));
+	return text;
+}
+
 /* Writes a text as YAML: plain where that is a path for certain, else in double quotes. */
 static void write_value(FILE *stream, const char *before, const char *text)
 {

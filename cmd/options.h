@@ -50,6 +50,14 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
  * for a member. */
 int options_host_name(const char *host, char name[static CONFIG_NAME_SIZE], struct clog_error *err);
 
+#define OPTIONS_CLIENTS_SIZE (CONFIG_ADDRESS_SIZE + 8) /* bytes of an address that clients are told, its NUL included */
+
+/* Gives the address that clients of gRPC are told where it listens at every one that the machine has: the host by which the
+ * other members reach this one; known is that of a member that is not told one anew, or empty. NULL: it listens at one, or
+ * there is no other. */
+const char *options_clients_address(const struct options *options, const char *known,
+                                    char text[static OPTIONS_CLIENTS_SIZE]);
+
 /* Gives the options as lines of a configuration file that says the same, which the caller frees; NULL without memory.
  * Bytes of a path that are not UTF-8 are kept, although YAML has no place for them. */
 char *options_render(const struct options *options);

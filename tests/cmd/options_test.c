@@ -161,6 +161,19 @@ static void a_member_among_others_is_told_of_them(void **state)
 	assert_null(options.grpc);
 }
 
+static void clients_are_told_where_members_reach_it(void **state)
+{
+	(void)state;
+	char text[OPTIONS_CLIENTS_SIZE];
+	const struct options told = {.grpc = "[::]:8400", .peer = "0.0.0.0:7400", .advertise = "n1.example:7400"};
+	assert_string_equal(options_clients_address(&told, "", text), "n1.example:8400");
+	const struct options started_again = {.grpc = "0.0.0.0:8400"};
+	assert_string_equal(options_clients_address(&started_again, "[fd00::1]:7400", text), "[fd00::1]:8400");
+	assert_null(options_clients_address(&started_again, "", text));
+	const struct options at_one = {.grpc = "127.0.0.1:8400", .peer = "127.0.0.2:7400"};
+	assert_null(options_clients_address(&at_one, "", text));
+}
+
 static void addresses_that_are_none_are_refused(void **state)
 {
 	(void)state;
@@ -317,6 +330,7 @@ int main(void)
 		cmocka_unit_test(wrong_values_are_named_with_where_they_stand),
 		cmocka_unit_test(names_that_no_member_has_are_refused),
 		cmocka_unit_test(a_member_among_others_is_told_of_them),
+		cmocka_unit_test(clients_are_told_where_members_reach_it),
 		cmocka_unit_test(addresses_that_are_none_are_refused),
 		cmocka_unit_test(who_joins_or_advertises_has_to_listen),
 		cmocka_unit_test(an_owner_and_a_mode_are_taken),
