@@ -440,17 +440,6 @@ static int run(struct clogd *clogd)
 	return clogd->status;
 }
 
-static int check_folders(const struct options *options, struct clog_error *err)
-{
-	int status = 0;
-	for (size_t i = 0; i < options->mount_count && status == 0; i++) {
-		status = folders_check(options->data, options->mounts[i], err);
-		for (size_t other = 0; other < i && status == 0; other++)
-			status = folders_check_mounts(options->mounts[other], options->mounts[i], err);
-	}
-	return status;
-}
-
 static const char *look_up(const char *variable, void *arg)
 {
 	(void)arg;
@@ -474,7 +463,7 @@ int main(int argc, char *argv[])
 		return print(options_help);
 	if (clogd.options.action == OPTIONS_VERSION)
 		return print("clogd " CLOG_VERSION "\n");
-	if (check_folders(&clogd.options, &err) < 0) {
+	if (folders_check_all(clogd.options.data, clogd.options.mounts, clogd.options.mount_count, &err) < 0) {
 		say(err.text);
 		return EXIT_OPTIONS;
 	}

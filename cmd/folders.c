@@ -111,3 +111,14 @@ int folders_check_mounts(const char *mount, const char *other, struct clog_error
 {
 	return check(mount, other, compare_mounts, err);
 }
+
+int folders_check_all(const char *data, const char *const *mounts, size_t count, struct clog_error *err)
+{
+	int status = 0;
+	for (size_t i = 0; i < count && status == 0; i++) {
+		status = folders_check(data, mounts[i], err);
+		for (size_t other = 0; other < i && status == 0; other++)
+			status = folders_check_mounts(mounts[other], mounts[i], err);
+	}
+	return status;
+}
