@@ -12,11 +12,11 @@
 void state_op(struct service *service, struct service_state *state)
 {
 	const struct cluster *cluster = (const struct cluster *)service;
-	struct log_stat stat;
-	log_stat(cluster->log, &stat);
-	*state = (struct service_state){.first_offset = stat.first_offset,
+	uint64_t first_offset, stream_begin;
+	log_begin(cluster->log, &first_offset, &stream_begin);
+	*state = (struct service_state){.first_offset = first_offset,
 	                                .next_offset = cluster->applied.next_offset,
-	                                .stream_begin = stat.stream_begin,
+	                                .stream_begin = stream_begin,
 	                                .stream_end = cluster->applied.stream_size,
 	                                .time_ns = cluster->applied.time_ns,
 	                                .start_ns = cluster->start_ns,

@@ -283,21 +283,27 @@ int log_failure(const struct log *log, struct clog_error *err)
 	return log->failure.code;
 }
 
-void log_stat(const struct log *log, struct log_stat *stat)
+void log_begin(const struct log *log, uint64_t *first_offset, uint64_t *stream_begin)
 {
 	const struct log_tail *tail = &log->tail;
 	struct log_tail base;
 	log_base(log, &base);
-	*stat = (struct log_stat){.first_entry = base.entry + 1,
-	                          .first_offset = base.next_offset,
-	                          .stream_begin = base.stream_size,
-	                          .segments = (uint32_t)log->segment_count};
+	*first_offset = base.next_offset;
+	*stream_begin = base.stream_size;
 	if (log->first_offset > base.next_offset) {
 		/* After log_install_begin it may be past the end: records come, and are hidden. */
 		bool within = log->first_offset <= tail->next_offset;
-		stat->first_offset = within ? log->first_offset : tail->next_offset;
-		stat->stream_begin = within ? log->first_stream : tail->stream_size;
+		*first_offset = within ? log->first_offset : tail->next_offset;
+		*stream_begin = within ? log->first_stream : tail->stream_size;
 	}
+}
+
+void log_stat(const struct log *log, struct log_stat *stat)
+{
+	struct log_tail base;
+	log_base(log, &base);
+	*stat = (struct log_stat){.first_entry = base.entry + 1, .segments = (uint32_t)log->segment_count};
+	log_begin(log, &stat->first_offset, &stat->stream_begin);
 	for (size_t i = 0; i < log->segment_count; i++)
 		stat->bytes += log->segments[i]->position;
 }

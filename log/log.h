@@ -308,8 +308,10 @@ struct log_stat {
 	uint64_t bytes;        /* of the stores in use */
 	uint32_t segments;
 };
-/* Gives it. */
+/* Gives it. Takes longer the more segments there are. */
 void log_stat(const struct log *log, struct log_stat *stat);
+/* Gives the lowest offset kept and where it begins in the joined stream, as log_stat does, at once: for each read. */
+void log_begin(const struct log *log, uint64_t *first_offset, uint64_t *stream_begin);
 /* Gives the log's end before its first entry kept: all zeros in a log that was never trimmed. */
 void log_base(const struct log *log, struct log_tail *base);
 /* The oldest segment, which a trim to its next_offset would delete. */

@@ -59,15 +59,17 @@ void read_place(struct log_read *read, const struct log_index *index)
 
 static int check_range(const struct log *log, const struct log_read *read)
 {
-	struct log_stat stat;
-	log_stat(log, &stat);
+	struct log_tail base;
+	uint64_t first_offset, stream_begin;
+	log_base(log, &base);
+	log_begin(log, &first_offset, &stream_begin);
 	if (read->kind == LOG_READ_FRAMES)
-		return read->entry < stat.first_entry ? -ESTALE : read->entry > log->durable.entry ? -ENOENT : 0;
+		return read->entry <= base.entry ? -ESTALE : read->entry > log->durable.entry ? -ENOENT : 0;
 	if (read->kind == LOG_READ_STREAM)
-		return read->position < stat.stream_begin           ? -ESTALE
+		return read->position < stream_begin                ? -ESTALE
 		       : read->position >= log->durable.stream_size ? -ENOENT
 		                                                    : 0;
-	return read->offset < stat.first_offset ? -ESTALE : read->offset >= log->durable.next_offset ? -ENOENT : 0;
+	return read->offset < first_offset ? -ESTALE : read->offset >= log->durable.next_offset ? -ENOENT : 0;
 }
 
 uint64_t log_durable_position(const struct log *log, const struct log_segment *segment)
