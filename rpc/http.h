@@ -37,6 +37,7 @@
 #define HTTP_BEAT_MS 15000                /* between two signs of life in a quiet tail */
 #define HTTP_STOP_MS 5000                 /* for answers to be taken when the door closes */
 #define HTTP_SWEEP_MS 500                 /* between two looks at who is late */
+#define HTTP_EARLY_MAX 64                 /* times that libwebsockets tells of bytes before their turn */
 #define HTTP_PIECE_SIZE (64u << 10)       /* bytes given to the wire at once */
 #define HTTP_FILL_SIZE (64u << 10)        /* bytes that an answer in pieces makes ready, and one record more */
 #define HTTP_WORD_SIZE 256                /* bytes of a header that is looked at, its NUL included */
@@ -81,6 +82,7 @@ struct http_connection {
 	struct lws *wsi;
 	struct http_request *request; /* NULL: none */
 	struct http_connection *next, **place;
+	unsigned early_count;
 	bool ending; /* it is being closed */
 	bool known;  /* who is there was asked for */
 	bool nobody; /* and nothing tells */
@@ -104,6 +106,7 @@ struct http_request {
 	uint64_t announced;   /* bytes that are to come */
 	size_t body_capacity; /* once they are awaited */
 	size_t dropped;       /* bytes of it that came after the answer was made */
+	bool told;            /* that it has come */
 	bool whole;           /* all of it has come */
 	uint64_t deadline_ms; /* for what is awaited of the client; 0: nothing */
 	/* The answer. Bytes lie in out behind LWS_PRE others, for libwebsockets. */

@@ -167,6 +167,8 @@ void http_head_take(struct http_request *request, const char *path)
 		request->close = true;
 	if (!take_length(request, wsi))
 		return;
+	if (!request->whole)
+		request->close = true; /* libwebsockets 4.1 may take the request that follows a body for more of it */
 	int rc = check_origin(request, wsi, &err);
 	if (rc == 0)
 		rc = http_target_path(&request->target, path, &err);

@@ -1,7 +1,6 @@
 /* http_wire: libwebsockets, which has the bytes of HTTP/1.1, WebSocket and TLS, on the daemon's loop.
  *
- * While a request waits for the service, no bytes are taken (rx flow control): else libwebsockets would be called again and
- * again for what a client sends too early. It does not write then either, so this ends with the waiting. */
+ * Rx flow control is not used: what it keeps back, libwebsockets 4.1 takes for a body, without an end. */
 #include "rpc/http.h"
 
 #include "error/error.h"
@@ -33,16 +32,8 @@ static void destroy(struct http_connection *connection)
 	http_listen_turn(http);
 }
 
-static void hold(struct http_connection *connection)
-{
-	if (!connection->request->websocket)
-		lws_rx_flow_control(connection->wsi, 0);
-}
-
 void http_wire_wake(struct http_connection *connection)
 {
-	if (!connection->request->websocket)
-		lws_rx_flow_control(connection->wsi, 1);
 	lws_callback_on_writable(connection->wsi);
 }
 
@@ -60,8 +51,12 @@ void http_wire_end(struct http_connection *connection)
 static int complete(struct http_connection *connection)
 {
 	struct http_request *request = connection->request;
-	if (request == NULL || request->whole)
-		return 0;
+	/* Said again of what has come already, it stands for bytes that were sent too early, and might be said for ever. */
+	if (request == NULL || request->told)
+		return ++connection->early_count > HTTP_EARLY_MAX ? -1 : 0;
+	request->told = true;
+	if (request->whole)
+		return 0; /* it had no bytes */
 	if (request->answered) {
 		/* What was refused has come to its end, and so does the connection. */
 		request->whole = true;
@@ -70,7 +65,6 @@ static int complete(struct http_connection *connection)
 	}
 	if (request->body_size != request->announced)
 		return -1;
-	hold(connection);
 	http_request_run(request);
 	return 0;
 }
@@ -80,11 +74,11 @@ static int begin(struct http_connection *connection, const char *path)
 	struct http_request *request = http_request_create(connection);
 	if (request == NULL)
 		return -1;
+	connection->early_count = 0;
 	http_head_take(request, path);
 	if (request->whole)
 		lws_set_timeout(connection->wsi, NO_PENDING_TIMEOUT, 0); /* it awaits a body */
 	if (!request->answered && request->whole) {
-		hold(connection);
 		http_request_run(request);
 	} else if (!request->answered && lws_hdr_total_length(connection->wsi, WSI_TOKEN_HTTP_EXPECT) > 0) {
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -174,7 +168,6 @@ static int writable(struct http_connection *connection)
 	if (request->out_sent < request->out_size)
 		return write_piece(connection, request);
 	if (request->more != NULL || request->pending) {
-		hold(connection);
 		return request->ping ? ping(connection, request) : 0;
 	}
 	return request->websocket ? close_websocket(connection) : done(connection, request);

@@ -6,7 +6,7 @@ import random
 import subprocess
 
 import member
-from http_client import Door, Events, WebSocket, encode
+from http_client import Door, Events, WebSocket, encode, together
 from wait import until
 
 LARGEST = 1044480
@@ -231,6 +231,18 @@ class Pace(HttpTest):
         """Bytes of memory of its own that the member has."""
         with open(f"/proc/{self.member.process.pid}/status", encoding="ascii") as lines:
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+    def test_many_at_once_and_what_is_sent_too_early(self):
+        def write():
+            with contextlib.closing(self.door.connect()) as connection:
+                for _ in range(20):
+                    connection.request("POST", "/v1/records", b"x", {"Content-Type": "application/octet-stream"})
+                    self.assertEqual(connection.getresponse().read()[:10], b'{"offset":')
+        together(*[write] * 16)
+        one = (f"POST /v1/records HTTP/1.1\r\nHost: {self.address}\r\nContent-Type: application/octet-stream\r\n"
+               "Content-Length: 1\r\n\r\nx").encode()
+        self.door.raw(one * 5)
+        self.assertEqual(self.door.get("/livez").status, 200, "it goes on")
 
     def test_who_has_gone_is_forgotten(self):
         def open_files():
