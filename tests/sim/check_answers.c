@@ -288,6 +288,16 @@ static bool may_be_trimmed(const struct check *check, const struct service_read 
 	return stream ? read->position < begin : read->offset < first;
 }
 
+/* Whether a node shows what the checker has not seen: what has rotted where it was committed first is seen once it is
+ * mended, and of a damaged entry the records that are whole are served. */
+static bool cannot_be_judged(const struct sim *sim, const struct service_read *read, int status, uint64_t floor)
+{
+	bool stream = read->kind == SERVICE_STREAM;
+	uint64_t end = stream ? read->position + read->data_size : read->offset + 1;
+	return status == 0 && sim->schedule.damaged > 0 && end <= floor &&
+	       end > (stream ? sim->check.stream_size : sim->check.next_offset);
+}
+
 void check_read(struct node *node, const struct service_read *read, int status, uint64_t floor)
 {
 	struct sim *sim = node->sim;
@@ -295,6 +305,8 @@ void check_read(struct node *node, const struct service_read *read, int status, 
 	uint64_t at = read->kind == SERVICE_STREAM ? read->position : read->offset;
 	bool right = false;
 	sim->counts.reads++;
+	if (cannot_be_judged(sim, read, status, floor))
+		return;
 	switch (status) {
 	case 0:
 		right = read->kind == SERVICE_STREAM ? same_stream(check, at, read->data, read->data_size) &&
