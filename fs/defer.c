@@ -62,6 +62,11 @@ static void await_room(struct fs *fs)
 	service_ready(fs->service, ready, fs);
 }
 
+void defer_finish(struct fs *fs)
+{
+	service_unready(fs->service, ready, fs);
+}
+
 void defer_retry(struct fs *fs)
 {
 	while (fs->deferred != NULL) {

@@ -240,6 +240,8 @@ void defer_start(struct fs *fs, const struct write *write);
 void defer_retry(struct fs *fs);
 /* Refuses those that have waited for too long. */
 void defer_expire(struct fs *fs, uint64_t now_ms);
+/* The service does not tell the mount of room any more. */
+void defer_finish(struct fs *fs);
 
 /* ---- append.c ---- */
 

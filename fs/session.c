@@ -126,6 +126,7 @@ static void closed(uv_handle_t *poll)
 
 	serve(fs);
 	assert(fs->waiting == 0);
+	defer_finish(fs);
 	folder_end(&fs->folder);
 	fuse_session_unmount(fs->session);
 	fuse_session_destroy(fs->session);

@@ -46,11 +46,23 @@ bool service_awaits_room(const struct service *service)
 
 void service_tell_ready(struct service *service)
 {
-	/* Who is told may ask again at once. */
-	struct service told = *service;
-	service->ready_count = 0;
-	for (size_t i = 0; i < told.ready_count; i++)
-		told.ready[i].cb(told.ready[i].arg);
+	/* Who is told may ask again at once, or take back what others asked. */
+	for (size_t left = service->ready_count; left > 0 && service->ready_count > 0; left--) {
+		void (*cb)(void *arg) = service->ready[0].cb;
+		void *arg = service->ready[0].arg;
+		service->ready_count--;
+		memmove(service->ready, service->ready + 1, service->ready_count * sizeof service->ready[0]);
+		cb(arg);
+	}
+}
+
+void service_unready(struct service *service, void (*cb)(void *arg), void *arg)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < service->ready_count; i++)
+		if (service->ready[i].cb != cb || service->ready[i].arg != arg)
+			service->ready[kept++] = service->ready[i];
+	service->ready_count = kept;
 }
 
 void service_watch(struct service *service, struct service_watch *watch, void (*cb)(void *arg), void *arg)

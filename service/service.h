@@ -65,6 +65,8 @@ int service_append_at(struct service *service, struct service_append *append, ui
  * question at a time, and there are at most SERVICE_READY_MAX. */
 void service_ready(struct service *service, void (*cb)(void *arg), void *arg);
 #define SERVICE_READY_MAX 32
+/* Takes the question back, if it is asked. */
+void service_unready(struct service *service, void (*cb)(void *arg), void *arg);
 
 /* ---- Read ---- */
 

@@ -107,6 +107,20 @@ static void an_append_that_waits_for_room_is_refused(void **state)
 	assert_int_equal(m->fake->count, 0);
 }
 
+static void a_mount_that_goes_is_not_told_of_room(void **state)
+{
+	struct mounted *m = *state;
+	struct writer writer;
+	m->fake->full = 1;
+	writer_start(&writer, m, "log/append", O_WRONLY, "x");
+	assert_true(fake_await(m->fake, room_is_awaited));
+	assert_int_equal(kill(writer.pid, SIGKILL), 0);
+	assert_int_equal(waitpid(writer.pid, NULL, 0), writer.pid);
+	mounted_command(m, 'u');
+	mounted_expect(m, 'd');
+	mounted_join(m); /* it looks for who is still to be told */
+}
+
 static void a_read_under_way_is_answered_before_the_mount_goes(void **state)
 {
 	struct mounted *m = *state;
@@ -292,6 +306,7 @@ int main(void)
 		TEST(an_append_under_way_is_answered_before_the_mount_goes),
 		TEST(what_comes_while_it_waits_is_refused_and_what_needs_no_service_is_served),
 		TEST(an_append_that_waits_for_room_is_refused),
+		TEST(a_mount_that_goes_is_not_told_of_room),
 		TEST(a_read_under_way_is_answered_before_the_mount_goes),
 		TEST(an_unmount_from_outside_is_told_once),
 		TEST(an_unmount_from_outside_leaves_open_files_working),
