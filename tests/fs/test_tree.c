@@ -67,9 +67,9 @@ static void folders_are_the_owner_s_and_open_to_look_at(void **state)
 static void what_is_not_in_the_tree_is_not_there(void **state)
 {
 	struct mounted *m = *state;
-	static const char *const names[] = {
-		"x",          "first",         "stream",           "log/log", "log/leader", "cluster/two",
-		"cluster/id", "cluster/one/x", "status/role", "log/records/one", ".git",    "log/append~"};
+	static const char *const names[] = {"x",           "first",           "stream",     "log/log",
+	                                    "log/leader",  "cluster/two",     "cluster/id", "cluster/one/x",
+	                                    "status/role", "log/records/one", ".git",       "log/append~"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (ERRNO(access(at(m, names[i]), F_OK)) != ENOENT)
 			fail_msg("%s is there", names[i]);
