@@ -8,7 +8,6 @@
 enum auth_kind {
 	AUTH_USER,        /* a local process, by its uid, as the kernel tells it */
 	AUTH_CERTIFICATE, /* who shows a certificate of the cluster's authority, by the name in it */
-	AUTH_LOOPBACK,    /* a connection from this machine, where no certificates are asked for: nobody knows */
 };
 
 /* Who asks. */
@@ -16,7 +15,7 @@ struct auth_principal {
 	enum auth_kind kind;
 	uid_t uid; /* of a USER */
 	gid_t gid; /* likewise; or the policy's group where the user is in that besides: a door that can tell finds out */
-	const char *name; /* of the others, borrowed */
+	const char *name; /* borrowed; NULL: a user's is the number */
 };
 
 enum auth_action {
@@ -28,7 +27,7 @@ enum auth_action {
 
 /* The rules. For users they are those of a file with that owner, group and mode: who may write it may produce, who may
  * read it may consume and observe. To admin is for the owner alone, whatever the mode. Root may do everything. There is
- * no access list yet: whoever shows a certificate, or comes by a door that asks for none, may do everything. */
+ * no access list yet: whoever shows a certificate may do everything. */
 struct auth_policy {
 	uid_t owner;
 	gid_t group;

@@ -22,6 +22,12 @@ void channel_address(const struct channel *channel, char text[CHANNEL_ADDRESS_SI
 	channel_address_text((struct sockaddr *)&address, text);
 }
 
+int channel_socket(const struct channel *channel)
+{
+	uv_os_fd_t fd;
+	return uv_fileno((const uv_handle_t *)&channel->tcp, &fd) == 0 ? fd : -1;
+}
+
 /* ---- Ending ---- */
 
 /* Notes that it is over; the owner is told by the loop. */

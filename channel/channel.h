@@ -69,6 +69,8 @@ const struct tls_identity *channel_identity(const struct channel *channel);
 /* The other side's address as text, "1.2.3.4:567", "[::1]:567". */
 #define CHANNEL_ADDRESS_SIZE 64u
 void channel_address(const struct channel *channel, char text[CHANNEL_ADDRESS_SIZE]);
+/* Its socket, to ask the kernel about; -1 when there is none. */
+int channel_socket(const struct channel *channel);
 
 /* ---- Addresses ---- */
 

@@ -4,9 +4,11 @@
 
 #include "error/error.h"
 #include "observe/observe.h"
+#include "rpc/peer_uid.h"
 #include "tls/tls.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,22 +110,32 @@ void connection_reset(struct connection *connection)
 
 /* ---- Its channel ---- */
 
-/* Who is there: by its certificate; without TLS somebody on this machine. False when it is a stranger. */
-static bool identify(struct connection *connection)
+/* Who is there: by its certificate; without TLS by the user of the process on this machine. Returns why not, or NULL. */
+static const char *identify(struct connection *connection)
 {
 	const struct tls_identity *identity = channel_identity(connection->channel);
-	connection->principal = (struct auth_principal){.kind = AUTH_LOOPBACK, .name = "loopback"};
-	if (identity == NULL)
-		return true;
-	connection->principal = (struct auth_principal){.kind = AUTH_CERTIFICATE, .name = identity->name};
-	return strcmp(identity->cluster, connection->rpc->cluster) == 0;
+	uid_t uid;
+	if (identity != NULL) {
+		connection->principal = (struct auth_principal){.kind = AUTH_CERTIFICATE, .name = identity->name};
+		return strcmp(identity->cluster, connection->rpc->cluster) == 0
+		               ? NULL
+		               : "its certificate is for another cluster";
+	}
+	if (peer_uid(channel_socket(connection->channel), &uid) != 0)
+		return "the kernel does not tell whose process it is";
+	snprintf(connection->user, sizeof connection->user, "uid/%u", (unsigned)uid);
+	/* The user's groups are not told. */
+	connection->principal = (struct auth_principal){
+		.kind = AUTH_USER, .uid = uid, .gid = (gid_t)-1, .name = connection->user};
+	return NULL;
 }
 
 static void on_opened(void *arg)
 {
 	struct connection *connection = arg;
-	if (!identify(connection)) {
-		tell(connection, "its certificate is for another cluster");
+	const char *reason = identify(connection);
+	if (reason != NULL) {
+		tell(connection, reason);
 		connection_destroy(connection);
 		return;
 	}

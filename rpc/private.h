@@ -101,6 +101,7 @@ struct connection {
 	struct channel *channel;
 	nghttp2_session *session; /* NULL until TLS is over */
 	struct auth_principal principal;
+	char user[sizeof "uid/4294967295"]; /* its name, when it is a user */
 	char from[CHANNEL_ADDRESS_SIZE];
 	bool greeted; /* it has acknowledged the settings */
 	bool leaving; /* nothing more is taken in; it closes once its bytes have gone */

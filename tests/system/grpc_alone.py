@@ -1,6 +1,7 @@
 """A member's gRPC on loopback, as gRPC's stock client finds it."""
 
 import queue
+import subprocess
 import threading
 import time
 
@@ -10,6 +11,7 @@ from grpc import StatusCode
 import stubs
 from member import MemberTest, main, read
 from stubs import Client, request
+from users import ELSEWHERE, STRANGER
 from wait import until
 
 ADDRESS = "127.0.0.1:8400"
@@ -136,6 +138,19 @@ class Alone(MemberTest):
     def test_the_time_that_a_client_gives_is_kept(self):
         self.assert_fails(StatusCode.DEADLINE_EXCEEDED, "", self.client.follow, 0, timeout=0.2)
         self.assertEqual(self.client.produce(b"still here"), 0)
+
+    def test_users_may_what_the_mode_says(self):
+        self.client.produce(b"a")
+        for call, message, status in (("Produce", b"\x0a\x03\x0a\x01b", "7"), ("Consume", b"", "0")):
+            said = subprocess.run(
+                ["curl", "-sS", "-D", "-", "--max-time", "30", "--http2-prior-knowledge", "-H", "te: trailers", "-H",
+                 "content-type: application/grpc", "--data-binary", "@-", "-o", "/dev/null",
+                 f"http://{ADDRESS}/log.v1.Log/{call}"],
+                input=b"\0" + len(message).to_bytes(4, "big") + message, capture_output=True, check=True,
+                user=STRANGER, group=ELSEWHERE, extra_groups=[]).stdout.decode()
+            self.assertIn(f"grpc-status: {status}\r\n", said)
+        self.assertIn(f"principal=uid/{STRANGER}", self.member.told())
+        self.assert_log([b"a"])
 
     def test_health_and_members_are_told(self):
         self.assertEqual(self.client.check(), stubs.SERVING)
