@@ -222,7 +222,7 @@ static bool harm_body(struct scene *scene, uint64_t entry)
 	return true;
 }
 
-bool scene_harm(struct scene *scene, enum harm harm, uint64_t entry)
+static bool harm_frame(struct scene *scene, enum harm harm, uint64_t entry)
 {
 	uint64_t end = scene->first[scene_segment(scene, entry) + 1], position = scene_position(scene, entry);
 	if (harm == HARM_HEADER) {
@@ -245,6 +245,19 @@ bool scene_harm(struct scene *scene, enum harm harm, uint64_t entry)
 		return true;
 	}
 	return harm == HARM_BODY ? harm_body(scene, entry) : harm_item(scene, harm, entry);
+}
+
+bool scene_harm(struct scene *scene, enum harm harm, uint64_t entry)
+{
+	bool harmed = harm_frame(scene, harm, entry);
+	/* An empty record at offset 0 is zeros, byte for byte: in a damaged frame it cannot be told from lost bytes, and
+	 * what follows it is found from the other side alone. */
+	const struct model_record *first = &scene->model.records[0];
+	if (first->size == 0 && scene->frames[first->entry - 1] != PART_WHOLE)
+		for (uint64_t i = 0; i < model_next_offset(&scene->model, first->entry); i++)
+			if (scene->records[i] == PART_WHOLE)
+				scene->records[i] = PART_EITHER;
+	return harmed;
 }
 
 const char *scene_harm_name(enum harm harm)
