@@ -5,6 +5,9 @@
 #include "tests/log/checksum.h"
 #include "tests/log/model.h"
 
+/* Bytes of the stream that are read at a time: the largest read would be most of the time of who checks thousands of logs. */
+#define STREAM_PIECE (16u << 10)
+
 static int differs(struct clog_error *err, const char *what, uint64_t which, uint64_t is, uint64_t must)
 {
 	return clog_error_set(err, -EILSEQ, "%s %" PRIu64 " is %" PRIu64 ", must be %" PRIu64, what, which, is, must);
@@ -233,7 +236,7 @@ int model_check_all(const struct model *model, struct log *log, unsigned step, s
 	}
 	uint64_t end = rc == 0 ? model_stream_size(model, durable) : 0;
 	uint32_t size;
-	read.size = LOG_READ_SIZE_MAX;
+	read.size = STREAM_PIECE;
 	for (uint64_t position = 0; rc == 0 && position < end; position += size)
 		rc = model_check_stream(model, log, &read, position, position % 2 == 0, &size, err);
 	log_read_finish(&read);
