@@ -79,15 +79,12 @@ int job_run_write(struct log_job *job)
 
 static int fill(struct log_job *job, int handle, const char *path)
 {
-	unsigned char *zeros = calloc(1, PREPARE_PIECE);
-	if (zeros == NULL)
-		return job_fail(job, path, "preparing", -ENOMEM);
+	static unsigned char zeros[PREPARE_PIECE]; /* never written: no memory is taken for it */
 	int rc = 0;
 	for (uint64_t position = 0; rc == 0 && position < job->segment_size; position += PREPARE_PIECE) {
 		uint64_t left = job->segment_size - position;
 		rc = job->disk->write(job->disk, handle, zeros, left < PREPARE_PIECE ? left : PREPARE_PIECE, position);
 	}
-	free(zeros);
 	if (rc != 0)
 		return job_fail(job, path, "write", rc);
 	rc = job->disk->sync(job->disk, handle);
