@@ -288,7 +288,7 @@ static void live(uint64_t seed)
 static void entries_at_random_make_the_machine_that_the_model_makes(void **state)
 {
 	uint64_t seed = dice_seed("machine_random");
-	for (unsigned i = 0; i < (dice_soak() ? 20u : 1u); i++) {
+	for (unsigned i = 0; i < (dice_soak() ? 10u : 1u); i++) {
 		printf("machine_random: now CLOG_SEED=%llu\n", (unsigned long long)(seed + i));
 		live(seed + i);
 	}

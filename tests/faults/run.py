@@ -30,7 +30,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ("append", "open", "lines", "at", "read", "tail")
 DISK_SIZE = 1 << 30
 HEAL_S = 120
-SOAK_S = 150
+SOAK_S = 120
 SPACE = "/mnt"  # a disk in memory goes there, in the test's own namespace
 
 
@@ -224,7 +224,7 @@ def enter():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build")
-    parser.add_argument("--seconds", type=int, default=60, help="of trouble; at least 150 s with CLOG_SOAK=1")
+    parser.add_argument("--seconds", type=int, default=60, help="of trouble; at least 120 s with CLOG_SOAK=1")
     drawn = os.environ.get("CLOG_SEED", random.SystemRandom().getrandbits(31))
     parser.add_argument("--seed", type=int, default=int(drawn))
     parser.add_argument("--members", type=int, default=3)
