@@ -1,6 +1,7 @@
 #include "auth/auth.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 mode_t auth_classes(const struct auth_policy *policy, enum auth_action action)
 {
@@ -19,8 +20,42 @@ int auth_authorize(const struct auth_policy *policy, const struct auth_principal
                    const char *log)
 {
 	(void)log;
-	if (principal->kind != AUTH_USER || principal->uid == 0)
+	if (principal->kind == AUTH_CERTIFICATE)
+		return 0;
+	if (principal->kind != AUTH_USER)
+		return -EACCES;
+	if (principal->uid == 0)
 		return 0;
 	mode_t class = principal->uid == policy->owner ? 0100 : principal->gid == policy->group ? 0010 : 0001;
 	return auth_classes(policy, action) & class ? 0 : -EACCES;
+}
+
+int auth_authorize_any(const struct auth_policy *policy, const struct auth_principal *principal, const char *log)
+{
+	int rc = -EACCES;
+	for (unsigned action = 0; action < AUTH_ACTION_COUNT && rc == -EACCES; action++)
+		rc = auth_authorize(policy, principal, (enum auth_action)action, log);
+	return rc;
+}
+
+const char *auth_action_name(enum auth_action action)
+{
+	static const char *const names[AUTH_ACTION_COUNT] = {[AUTH_PRODUCE] = "produce",
+	                                                     [AUTH_CONSUME] = "consume",
+	                                                     [AUTH_OBSERVE] = "observe",
+	                                                     [AUTH_ADMIN] = "admin"};
+	return names[action];
+}
+
+char *auth_text(const struct auth_principal *principal, char text[AUTH_TEXT_SIZE])
+{
+	static const char *const kinds[] = {
+		[AUTH_USER] = "user", [AUTH_CERTIFICATE] = "cert", [AUTH_TOKEN] = "token", [AUTH_JWT] = "jwt"};
+	if (principal->kind == AUTH_NOBODY)
+		snprintf(text, AUTH_TEXT_SIZE, "nobody");
+	else if (principal->name == NULL)
+		snprintf(text, AUTH_TEXT_SIZE, "user:%u", (unsigned)principal->uid);
+	else
+		snprintf(text, AUTH_TEXT_SIZE, "%s:%s", kinds[principal->kind], principal->name);
+	return text;
 }

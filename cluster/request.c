@@ -20,6 +20,8 @@ int command_op(struct service *service, struct service_command *command)
 	struct cluster *cluster = of(service);
 	if (!cluster->started || cluster->stopping || cluster->failure != 0)
 		return -ESHUTDOWN;
+	if (command->kind == SERVICE_SET || command->kind == SERVICE_OPEN_SESSION)
+		return -ENOSYS;
 	if (cluster->command_count >= COMMANDS_MAX)
 		return -EAGAIN;
 	command->deadline = cluster_now(cluster) + cluster->deadline_ms;

@@ -4,16 +4,37 @@
 #include <errno.h>
 #include <string.h>
 
-int service_append_at(struct service *service, struct service_append *append, uint64_t expected, const void *data,
-                      const uint32_t *sizes, uint32_t count, service_append_cb cb, void *arg)
+static int begin_append(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
+                        uint32_t count)
 {
 	if (count == 0 || count > SERVICE_BATCH_COUNT_MAX)
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++)
 		if (sizes[i] > SERVICE_RECORD_SIZE_MAX)
 			return -EMSGSIZE;
-	*append = (struct service_append){.expected = expected, .cb = cb, .arg = arg};
 	return service->ops->append(service, append, data, sizes, count);
+}
+
+int service_append_at(struct service *service, struct service_append *append, uint64_t expected, const void *data,
+                      const uint32_t *sizes, uint32_t count, service_append_cb cb, void *arg)
+{
+	*append = (struct service_append){.expected = expected, .cb = cb, .arg = arg};
+	return begin_append(service, append, data, sizes, count);
+}
+
+int service_append_under(struct service *service, struct service_append *append, const struct service_session *session,
+                         uint64_t sequence, uint64_t expected, const void *data, const uint32_t *sizes, uint32_t count,
+                         service_append_cb cb, void *arg)
+{
+	if (session->id == 0 || session->key == 0 || sequence == 0 || sequence > UINT64_MAX - count)
+		return -EINVAL;
+	*append = (struct service_append){.expected = expected,
+	                                  .session = session->id,
+	                                  .session_key = session->key,
+	                                  .sequence = sequence,
+	                                  .cb = cb,
+	                                  .arg = arg};
+	return begin_append(service, append, data, sizes, count);
 }
 
 int service_append(struct service *service, struct service_append *append, const void *data, const uint32_t *sizes,
@@ -22,8 +43,21 @@ int service_append(struct service *service, struct service_append *append, const
 	return service_append_at(service, append, SERVICE_ANYWHERE, data, sizes, count, cb, arg);
 }
 
+static bool is_key(const char *key)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-";
+	const size_t size = strspn(key, letters);
+	return size > 0 && size < SERVICE_KEY_SIZE && key[size] == '\0';
+}
+
 int service_command(struct service *service, struct service_command *command, service_command_cb cb, void *arg)
 {
+	if (command->kind == SERVICE_SET && !is_key(command->key))
+		return -EINVAL;
+	if (command->kind == SERVICE_SET && command->setting_size > SERVICE_VALUE_SIZE_MAX)
+		return -EMSGSIZE;
+	if (command->kind == SERVICE_OPEN_SESSION && command->session_key == 0)
+		return -EINVAL;
 	command->status = 0;
 	command->value = 0;
 	command->cb = cb;
@@ -142,6 +176,11 @@ size_t service_figures(struct service *service, struct service_figure figures[SE
 	_Static_assert(sizeof all / sizeof all[0] <= SERVICE_FIGURES_MAX, "there is room for all");
 	memcpy(figures, all, sizeof all);
 	return sizeof all / sizeof all[0];
+}
+
+size_t service_settings(struct service *service, struct service_setting *settings, size_t capacity)
+{
+	return service->ops->settings == NULL ? 0 : service->ops->settings(service, settings, capacity);
 }
 
 const char *service_role_name(enum service_role role)

@@ -1,7 +1,7 @@
 /* service: what a log can do for its users.
  *
- * Doors (fs/, later rpc/) call this interface; a member of the cluster implements it (cluster/), and so can a client
- * over the network. Everything happens on the loop's thread. A request belongs to its caller, who keeps it in place
+ * Doors (fs/, rpc/) call this interface; a member of the cluster implements it (cluster/), and so does a client over the
+ * network (client/). Everything happens on the loop's thread. A request belongs to its caller, who keeps it in place
  * until it is answered.
  *
  * Asynchronous calls return a negative errno (refused, the callback is never called), SERVICE_DONE (the answer is in
@@ -34,7 +34,9 @@ struct service_append {
 	/* The answer. Status 0: the records are on disk at a quorum, at first_offset and up, and can be read here.
 	 * Refused, nothing was appended: -ESHUTDOWN, -ENOSPC, -EHOSTUNREACH (the deadline passed and they were never
 	 * proposed), -EEXIST (conditional: there is a record at that offset), -ENXIO (conditional: the log does not
-	 * reach to that offset). Unknown, they may yet be found in the log: -ETIMEDOUT (the deadline passed),
+	 * reach to that offset), -EKEYEXPIRED (under a session: it has ended, and these records were not sent under it
+	 * before), -EINVAL (under a session: it has another key, or other records have some of these numbers).
+	 * Unknown, they may yet be found in the log: -ETIMEDOUT (the deadline passed, or a session that knew has ended),
 	 * -ECONNABORTED (the service failed). */
 	int status;
 	uint64_t first_offset;
@@ -45,6 +47,9 @@ struct service_append {
 	struct service_append *next;
 	uint64_t begun_ns;
 	uint64_t expected; /* SERVICE_ANYWHERE: none */
+	uint64_t session;  /* 0: none of the caller's */
+	uint64_t session_key;
+	uint64_t sequence; /* of the first record */
 	uint64_t deadline; /* of the service's clock, ms */
 	uint32_t place;
 };
@@ -60,6 +65,20 @@ int service_append(struct service *service, struct service_append *append, const
 /* The same, if the first record gets the offset `expected`, and else not at all. */
 int service_append_at(struct service *service, struct service_append *append, uint64_t expected, const void *data,
                       const uint32_t *sizes, uint32_t count, service_append_cb cb, void *arg);
+
+/* A session of the caller's (SERVICE_OPEN_SESSION), under which a batch that is given again is appended once, whichever
+ * member it is given to. A batch keeps its records and its first number when it is given again; the numbers of others are
+ * higher. At most SERVICE_SESSION_BATCHES of a session may be unanswered: of older ones it is not known any more. */
+struct service_session {
+	uint64_t id;
+	uint64_t key; /* whoever has it may append under the session */
+};
+#define SERVICE_SESSION_BATCHES 63u
+/* As service_append_at, under a session of the caller's; expected may be SERVICE_ANYWHERE. The batch is appended under the
+ * numbers sequence (from 1), sequence + 1 and so on. */
+int service_append_under(struct service *service, struct service_append *append, const struct service_session *session,
+                         uint64_t sequence, uint64_t expected, const void *data, const uint32_t *sizes, uint32_t count,
+                         service_append_cb cb, void *arg);
 
 /* Asks for cb to be called once, when an append that was answered -EAGAIN may be tried again. A door has one such
  * question at a time, and there are at most SERVICE_READY_MAX. */
@@ -119,7 +138,7 @@ struct service_watch {
 	struct service_watch *next, **place;
 };
 /* From now on cb(arg) is called, on the loop, each time that there is more to read: service_state tells a higher
- * next_offset than before. cb may watch, unwatch, read and append. */
+ * next_offset than before; and when the settings have changed. cb may watch, unwatch, read and append. */
 void service_watch(struct service *service, struct service_watch *watch, void (*cb)(void *arg), void *arg);
 void service_unwatch(struct service *service, struct service_watch *watch);
 
@@ -139,6 +158,8 @@ struct service_state {
 	uint64_t leader;                  /* its id, 0 while there is none */
 	uint64_t retain_bytes, retain_ns; /* what is kept at most, by what the log says here; 0: all, for ever */
 	bool removed;                     /* this member is in the cluster no more */
+	bool settings_known;              /* see service_settings */
+	uint64_t settings_entry;          /* that last changed the settings; 0: none has */
 	int failure;                      /* 0, or the negative errno of the failure that stopped appends here */
 };
 void service_state(struct service *service, struct service_state *state);
@@ -169,6 +190,25 @@ const char *service_rpc_address(struct service *service, uint64_t member);
 const char *service_role_name(enum service_role role);
 const char *service_member_state_name(enum service_member_state state);
 
+/* ---- Settings ---- */
+
+/* What all members keep alike besides the log: values under keys, such as who may do what (auth/auth.h). A key has 1 to
+ * SERVICE_KEY_SIZE - 1 bytes of a-z A-Z 0-9 . _ / -. */
+#define SERVICE_KEY_SIZE 96u                  /* bytes, the NUL included */
+#define SERVICE_VALUE_SIZE_MAX (32u << 10)    /* bytes of one */
+#define SERVICE_SETTINGS_SIZE_MAX (64u << 10) /* bytes of all, their keys and 16 for each */
+#define SERVICE_SETTINGS_MAX 512u             /* how many there are at most */
+
+struct service_setting {
+	const char *key;
+	const void *value;
+	size_t size; /* bytes, 1 at least */
+};
+/* Gives up to capacity settings, by their keys, lowest first; how many there are. They are committed, or were in this
+ * member's log when it started. A member that has not got the log as far as where it came in does not know them yet
+ * (settings_known), nor does a spare, ever. Borrowed until the loop goes on. */
+size_t service_settings(struct service *service, struct service_setting *settings, size_t capacity);
+
 /* A number for those who watch over a member, under the name that its metrics have for it. */
 struct service_figure {
 	const char *name;
@@ -185,12 +225,14 @@ struct service_command;
 typedef void (*service_command_cb)(struct service_command *command, void *arg);
 
 enum service_command_kind {
-	SERVICE_END,      /* the log's end, no older than the call: value is the offset of the next record */
-	SERVICE_TRIM,     /* records below the offset go */
-	SERVICE_RETAIN,   /* keep at most so many bytes, and so long */
-	SERVICE_SET_ROLE, /* of a member */
-	SERVICE_REMOVE,   /* a member */
-	SERVICE_TRANSFER, /* leadership to a member */
+	SERVICE_END,          /* the log's end, no older than the call: value is the offset of the next record */
+	SERVICE_TRIM,         /* records below the offset go */
+	SERVICE_RETAIN,       /* keep at most so many bytes, and so long */
+	SERVICE_SET_ROLE,     /* of a member */
+	SERVICE_REMOVE,       /* a member */
+	SERVICE_TRANSFER,     /* leadership to a member */
+	SERVICE_SET,          /* a setting; without a value it goes */
+	SERVICE_OPEN_SESSION, /* value is the id of a new session with the key */
 };
 
 struct service_command {
@@ -200,9 +242,14 @@ struct service_command {
 	uint64_t bytes, time_ns; /* RETAIN; 0: all, for ever */
 	uint64_t member;         /* SET_ROLE, REMOVE, TRANSFER: its id */
 	enum service_role role;  /* SET_ROLE */
+	const char *key;         /* SET; borrowed, as the value is, until it is answered */
+	const void *setting;     /* SET: the value */
+	size_t setting_size;     /* SET: its bytes; 0: the setting goes */
+	uint64_t session_key;    /* OPEN_SESSION: any number but 0, that nobody guesses */
 	/* The answer. Refused: -EINVAL (past the end), -ENOENT (no such member), -EBUSY (another change of the members
-	 * is under way, or the last voter would go), -EHOSTUNREACH (no leader by the deadline), -ESHUTDOWN.
-	 * -ETIMEDOUT, -ECONNABORTED: unknown. All commands but TRANSFER may be given again without harm. */
+	 * is under way, or the last voter would go), -ENOSPC (a setting: there is no room for it), -EHOSTUNREACH (no
+	 * leader by the deadline), -ESHUTDOWN. -ETIMEDOUT, -ECONNABORTED: unknown. All commands but TRANSFER may be given
+	 * again without harm. */
 	int status;
 	uint64_t value;
 	/* Private to the service. */
@@ -217,7 +264,8 @@ struct service_command {
 	bool sent;
 };
 
-/* Always PENDING or an error: -ESHUTDOWN, -ENOMEM, -EAGAIN (too many are under way). */
+/* Always PENDING or an error: -ESHUTDOWN, -ENOMEM, -EAGAIN (too many are under way), -EINVAL (a key that is none),
+ * -EMSGSIZE (a value of more than SERVICE_VALUE_SIZE_MAX bytes). */
 int service_command(struct service *service, struct service_command *command, service_command_cb cb, void *arg);
 
 /* ---- Implement ---- */
@@ -234,6 +282,7 @@ struct service_ops {
 	void (*state)(struct service *service, struct service_state *state);
 	size_t (*members)(struct service *service, struct service_member *members, size_t capacity);
 	const char *(*rpc_address)(struct service *service, uint64_t member); /* NULL: it is never known */
+	size_t (*settings)(struct service *service, struct service_setting *settings, size_t capacity); /* NULL: none */
 	int (*command)(struct service *service, struct service_command *command);
 };
 

@@ -41,6 +41,9 @@ struct tls_context;
  * or of a member that may not both connect and accept. A key with a password is refused; nobody is asked for one.
  * Blocks, but not on a file that has no end. */
 int tls_context_load(struct tls_context **context, const char *folder, struct clog_error *err);
+/* The same for one that only connects, and has no certificate: ca.pem alone is loaded from the folder. It trusts the members of
+ * any cluster of that authority, and has no identity. */
+int tls_context_load_authority(struct tls_context **context, const char *folder, struct clog_error *err);
 struct tls_context *tls_context_ref(struct tls_context *context);
 /* The last one frees. NULL is allowed. */
 void tls_context_unref(struct tls_context *context);

@@ -13,11 +13,11 @@
 #define GROUP 200
 #define STRANGER 300
 
-static const struct auth_principal root = {.uid = 0, .gid = STRANGER};
-static const struct auth_principal owner = {.uid = OWNER, .gid = STRANGER};
-static const struct auth_principal owner_in_group = {.uid = OWNER, .gid = GROUP};
-static const struct auth_principal in_group = {.uid = STRANGER, .gid = GROUP};
-static const struct auth_principal other = {.uid = STRANGER, .gid = STRANGER};
+static const struct auth_principal root = {.kind = AUTH_USER, .uid = 0, .gid = STRANGER};
+static const struct auth_principal owner = {.kind = AUTH_USER, .uid = OWNER, .gid = STRANGER};
+static const struct auth_principal owner_in_group = {.kind = AUTH_USER, .uid = OWNER, .gid = GROUP};
+static const struct auth_principal in_group = {.kind = AUTH_USER, .uid = STRANGER, .gid = GROUP};
+static const struct auth_principal other = {.kind = AUTH_USER, .uid = STRANGER, .gid = STRANGER};
 
 static bool may(mode_t mode, const struct auth_principal *principal, enum auth_action action)
 {

@@ -19,7 +19,7 @@ ROOMS = {
     "cluster": {"log", "service", "observe", "tls", "proto", "channel"},
     "fs": {"service", "auth", "observe"},
     "rpc": {"service", "auth", "observe", "tls", "proto", "channel"},
-    "client": {"service", "tls", "proto"},
+    "client": {"service", "tls", "proto", "channel"},
     "cmd": None,
     "bench": None,
     "docs": None,
