@@ -3,7 +3,6 @@
 #define CLOG_CLUSTER_TRANSPORT_STATE_H
 
 #include "channel/channel.h"
-#include "cluster/resolve.h"
 #include "cluster/transport.h"
 #include "error/error.h"
 #include "tls/tls.h"

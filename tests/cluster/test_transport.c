@@ -1,5 +1,5 @@
 /* What transports carry, with certificates and without. */
-#include "tests/cluster/name_server.h"
+#include "tests/channel/name_server.h"
 #include "tests/cluster/transporting.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Answers that are not as they should be: each lookup ends, once, and nothing is read past its end. */
-#include "cluster/resolve.h"
+#include "channel/channel.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/cluster/resolving.h"
+#include "tests/channel/resolving.h"
 
 #define SHORT_MS 100 /* for what is taken for no answer */
 #define SIZE_MAX_MEDDLED 512

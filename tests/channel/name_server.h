@@ -1,6 +1,6 @@
 /* name_server: a small DNS server for tests, on loopback and in the test's own loop, by UDP and TCP. */
-#ifndef CLOG_TESTS_CLUSTER_NAME_SERVER_H
-#define CLOG_TESTS_CLUSTER_NAME_SERVER_H
+#ifndef CLOG_TESTS_CHANNEL_NAME_SERVER_H
+#define CLOG_TESTS_CHANNEL_NAME_SERVER_H
 
 #include <stdbool.h>
 #include <stddef.h>

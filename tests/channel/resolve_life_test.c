@@ -1,5 +1,5 @@
 /* Lookups that are ended before their time, that are too many, and that find no memory. */
-#include "cluster/resolve.h"
+#include "channel/channel.h"
 
 #include <ares.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "tests/cluster/resolving.h"
+#include "tests/channel/resolving.h"
 #include "tests/disk/allocation.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

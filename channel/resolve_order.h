@@ -1,6 +1,6 @@
 /* The order in which the records of a service are tried: RFC 2782. */
-#ifndef CLOG_CLUSTER_RESOLVE_ORDER_H
-#define CLOG_CLUSTER_RESOLVE_ORDER_H
+#ifndef CLOG_CHANNEL_RESOLVE_ORDER_H
+#define CLOG_CHANNEL_RESOLVE_ORDER_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,9 +1,8 @@
 /* What a lookup asks c-ares, and what it makes of the answers. */
-#ifndef CLOG_CLUSTER_RESOLVE_QUERY_H
-#define CLOG_CLUSTER_RESOLVE_QUERY_H
+#ifndef CLOG_CHANNEL_RESOLVE_QUERY_H
+#define CLOG_CHANNEL_RESOLVE_QUERY_H
 
 #include "channel/channel.h"
-#include "cluster/resolve.h"
 #include "error/error.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
-#include "cluster/resolve_query.h"
+#include "channel/resolve_query.h"
 
-#include "cluster/resolve_order.h"
+#include "channel/resolve_order.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* The order in which the hosts of a service are tried. */
-#include "cluster/resolve_order.h"
+#include "channel/resolve_order.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

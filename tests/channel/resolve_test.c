@@ -1,5 +1,5 @@
 /* The addresses of names, asked of a DNS server of the test's own. */
-#include "cluster/resolve.h"
+#include "channel/channel.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "tests/cluster/resolving.h"
+#include "tests/channel/resolving.h"
 
 #define SHORT_MS 150 /* for what is not answered */
 #define COUNT(array) (sizeof(array) / sizeof *(array))

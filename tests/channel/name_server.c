@@ -1,4 +1,4 @@
-#include "tests/cluster/name_server.h"
+#include "tests/channel/name_server.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "cluster/resolve_order.h"
+#include "channel/resolve_order.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* resolving: a loop with a resolver on it and the DNS server that it asks. */
-#ifndef CLOG_TESTS_CLUSTER_RESOLVING_H
-#define CLOG_TESTS_CLUSTER_RESOLVING_H
+#ifndef CLOG_TESTS_CHANNEL_RESOLVING_H
+#define CLOG_TESTS_CHANNEL_RESOLVING_H
 
-#include "cluster/resolve.h"
+#include "channel/channel.h"
 #include "error/error.h"
-#include "tests/cluster/name_server.h"
+#include "tests/channel/name_server.h"
 
 #include <stddef.h>
 #include <uv.h>

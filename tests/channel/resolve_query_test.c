@@ -1,5 +1,5 @@
 /* The members behind the name of a service. */
-#include "cluster/resolve.h"
+#include "channel/channel.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "tests/cluster/resolving.h"
+#include "tests/channel/resolving.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

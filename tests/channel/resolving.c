@@ -1,4 +1,4 @@
-#include "tests/cluster/resolving.h"
+#include "tests/channel/resolving.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
-#include "cluster/resolve.h"
+#include "channel/channel.h"
 
-#include "cluster/resolve_query.h"
+#include "channel/resolve_query.h"
 #include "error/error.h"
 
 #include <assert.h>
