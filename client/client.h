@@ -9,11 +9,13 @@
 #ifndef CLOG_CLIENT_CLIENT_H
 #define CLOG_CLIENT_CLIENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct clog_error;
 struct client;
 struct service;
+struct service_setting;
 struct uv_loop_s;
 
 #define CLIENT_SERVERS_MAX 16u    /* addresses in options, and members */
@@ -38,6 +40,11 @@ void client_ready(struct client *client, void (*cb)(void *arg, int status, const
  * - an append with a session of the caller's is -EINVAL: the client keeps its own;
  * - the state is what a member last told. */
 struct service *client_service(struct client *client);
+/* The settings (service/service.h), which are told to who may admin alone. 0: cb(arg, status, settings, count) is called once,
+ * later: status is 0, or -EACCES, -EHOSTUNREACH, -EPROTO and the like, and settings are borrowed for the call. -ENOMEM,
+ * -EAGAIN, -ESHUTDOWN: it never is. */
+typedef void (*client_settings_cb)(void *arg, int status, const struct service_setting *settings, size_t count);
+int client_settings(struct client *client, client_settings_cb cb, void *arg);
 /* What the last error of a call was about, in a sentence for a person: which server, and what it said. Borrowed until the
  * loop goes on; never NULL. */
 const char *client_sentence(const struct client *client);
