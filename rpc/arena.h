@@ -20,7 +20,8 @@ struct arena {
 /* -ENOMEM. */
 int arena_init(struct arena *arena);
 void arena_finish(struct arena *arena);
-/* Unpacks a message; NULL when it is malformed or does not fit. Valid until the next call. */
+/* Unpacks a message; NULL when it is malformed, does not fit, or a string in it has a NUL.
+ * Valid until the next call. */
 void *arena_unpack(struct arena *arena, const ProtobufCMessageDescriptor *type, const void *data, size_t size);
 
 #endif

@@ -1,7 +1,5 @@
 #include "rpc/private.h"
 
-#include "observe/observe.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +68,7 @@ void call_leave(struct call *call)
 static void set_deadline(struct call *call)
 {
 	struct rpc *rpc = call->rpc;
-	call->deadline_ms = rpc_now(rpc) + call->request.timeout_ms;
+	call->deadline_ms = rpc_now(rpc) + (call->request.timed ? call->request.timeout_ms : call->method->timeout_ms);
 	call->timed_next = rpc->timed;
 	if (call->timed_next != NULL)
 		call->timed_next->timed_place = &call->timed_next;
@@ -129,7 +127,7 @@ void call_closed(struct call *call)
 		.name = (uint8_t *)(text_name), .value = (uint8_t *)(text_value), .namelen = strlen(text_name),        \
 		.valuelen = strlen(text_value)                                                                         \
 	}
-#define FIELDS_MAX 6
+#define FIELDS_MAX 7
 
 /* Submits the status, as trailers or, when there was nothing before it, as all there is. */
 static void submit_status(struct call *call)
@@ -148,6 +146,8 @@ static void submit_status(struct call *call)
 		fields[count++] = (nghttp2_nv)NV("grpc-message", message);
 	if (call->outcome != NULL)
 		fields[count++] = (nghttp2_nv)NV("clog-outcome", call->outcome);
+	if (call->error != 0)
+		fields[count++] = (nghttp2_nv)NV("clog-errno", strerrorname_np(-call->error));
 	if (call->accept_encoding != NULL && !call->answered)
 		fields[count++] = (nghttp2_nv)NV("grpc-accept-encoding", call->accept_encoding);
 	nghttp2_session *session = call->connection->session;
@@ -269,9 +269,17 @@ void call_finish(struct call *call, enum status status, const char *message)
 	push(call);
 }
 
+void call_refuse(struct call *call, int error, const char *message)
+{
+	if (call->done)
+		return;
+	call->error = error;
+	call_finish(call, status_of(error), message);
+}
+
 void call_fail(struct call *call, int error)
 {
-	call_finish(call, status_of(error), status_sentence(error));
+	call_refuse(call, error, status_sentence(error));
 }
 
 /* ---- Beginning ---- */
@@ -284,27 +292,6 @@ static void refuse_http(struct call *call, const char *status)
 	call->answered = true;
 	nghttp2_submit_response(call->connection->session, call->stream, fields, 1, NULL);
 	connection_soon(call->connection);
-}
-
-/* Whether the client may do it; where not, it is refused, and told of. */
-static bool authorize(struct call *call)
-{
-	static const char *const actions[] = {[AUTH_PRODUCE] = "produce",
-	                                      [AUTH_CONSUME] = "consume",
-	                                      [AUTH_OBSERVE] = "observe",
-	                                      [AUTH_ADMIN] = "admin"};
-	const struct auth_principal *principal = &call->connection->principal;
-	const enum auth_action action = call->method->action;
-	if (auth_authorize(call->rpc->auth, principal, action, RPC_LOG) == 0)
-		return true;
-	char message[RPC_MESSAGE_SIZE];
-	snprintf(message, sizeof message, "%s may not %s", principal->name, actions[action]);
-	if (call->rpc->tellings++ < RPC_TELLINGS_MAX)
-		observe_event(OBSERVE_WARNING, "denied", OBSERVE_TEXT("principal", principal->name),
-		              OBSERVE_TEXT("action", actions[action]), OBSERVE_TEXT("log", RPC_LOG),
-		              OBSERVE_TEXT("address", call->connection->from));
-	call_finish(call, STATUS_PERMISSION_DENIED, message);
-	return false;
 }
 
 void call_begin(struct call *call)
@@ -322,14 +309,14 @@ void call_begin(struct call *call)
 		snprintf(message, sizeof message, "there is no method %.100s", request->path);
 		call_finish(call, STATUS_UNIMPLEMENTED, message);
 	} else if (request->mistimed) {
-		call_finish(call, STATUS_INVALID_ARGUMENT, "the grpc-timeout is malformed");
+		call_refuse(call, -EINVAL, "the grpc-timeout is malformed");
 	} else if (rpc_stopping(call->rpc)) {
 		call_fail(call, -ESHUTDOWN);
 	} else {
 		call->method = method;
-		if (!authorize(call))
+		if (!allow_call(call))
 			return;
-		if (request->timed)
+		if (request->timed || method->timeout_ms != 0)
 			set_deadline(call);
 		if (method->begin(call) != 0)
 			call_fail(call, -ENOMEM);
@@ -457,6 +444,6 @@ void calls_tick(struct rpc *rpc, uint64_t now_ms)
 	for (struct call *call = rpc->timed, *after; call != NULL; call = after) {
 		after = call->timed_next;
 		if (now_ms >= call->deadline_ms)
-			call_finish(call, STATUS_DEADLINE_EXCEEDED, "the time that the client gave is over");
+			call_refuse(call, -ETIMEDOUT, "the time that the client gave is over");
 	}
 }

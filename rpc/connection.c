@@ -8,7 +8,6 @@
 #include "tls/tls.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,10 +73,11 @@ void connection_soon(struct connection *connection)
 /* Tells of one that is refused; of a crowd, not of each. */
 static void tell(const struct connection *connection, const char *reason)
 {
-	const char *name = connection->principal.name;
+	char principal[AUTH_TEXT_SIZE];
 	if (connection->rpc->tellings++ < RPC_TELLINGS_MAX)
 		observe_event(OBSERVE_WARNING, "rpc_refused", OBSERVE_TEXT("address", connection->from),
-		              OBSERVE_TEXT("name", name != NULL ? name : ""), OBSERVE_TEXT("reason", reason));
+		              OBSERVE_TEXT("principal", auth_text(&connection->principal, principal)),
+		              OBSERVE_TEXT("reason", reason));
 }
 
 void connection_calm(struct connection *connection, const char *reason)
@@ -110,7 +110,8 @@ void connection_reset(struct connection *connection)
 
 /* ---- Its channel ---- */
 
-/* Who is there: by its certificate; without TLS by the user of the process on this machine. Returns why not, or NULL. */
+/* Who is there: by its certificate, nobody yet without one; without TLS by the user of the process on this machine. Returns
+ * why not, or NULL. */
 static const char *identify(struct connection *connection)
 {
 	const struct tls_identity *identity = channel_identity(connection->channel);
@@ -121,12 +122,12 @@ static const char *identify(struct connection *connection)
 		               ? NULL
 		               : "its certificate is for another cluster";
 	}
+	if (connection->rpc->tls != NULL)
+		return NULL;
 	if (peer_uid(channel_socket(connection->channel), &uid) != 0)
 		return "the kernel does not tell whose process it is";
-	snprintf(connection->user, sizeof connection->user, "uid/%u", (unsigned)uid);
 	/* The user's groups are not told. */
-	connection->principal = (struct auth_principal){
-		.kind = AUTH_USER, .uid = uid, .gid = (gid_t)-1, .name = connection->user};
+	connection->principal = (struct auth_principal){.kind = AUTH_USER, .uid = uid, .gid = (gid_t)-1};
 	return NULL;
 }
 
@@ -203,7 +204,7 @@ void connection_accept(struct rpc *rpc, uv_stream_t *listener)
 		return;
 	}
 	connection->rpc = rpc;
-	connection->since_ms = connection->used_ms = connection->resets_ms = rpc_now(rpc);
+	connection->since_ms = connection->used_ms = connection->resets_ms = connection->allowed_ms = rpc_now(rpc);
 	channel_address(connection->channel, connection->from);
 	connection->next = rpc->connections;
 	if (connection->next != NULL)
@@ -284,6 +285,7 @@ void connections_tick(struct rpc *rpc, uint64_t now_ms)
 {
 	for (struct connection *connection = rpc->connections, *next; connection != NULL; connection = next) {
 		next = connection->next;
+		allow_again(connection, now_ms);
 		tick(connection, now_ms);
 	}
 }

@@ -104,6 +104,8 @@ static bool take(struct call *call, int status)
 	const struct consume *consume = call->state;
 	if (call->done)
 		return false;
+	if (status == 0 && !call_room(call))
+		return false; /* it is read again, when there is */
 	if (status == 0)
 		give(call);
 	else if (status != -ENOENT)
@@ -163,7 +165,7 @@ static bool message(struct call *call, const void *data, size_t size)
 	const Log__V1__ConsumeRequest *request = arena_unpack(&call->rpc->arena, &log__v1__consume_request__descriptor,
 	                                                      data, size);
 	if (request == NULL) {
-		call_finish(call, STATUS_INVALID_ARGUMENT, "this is no ConsumeRequest");
+		call_refuse(call, -EINVAL, "this is no ConsumeRequest");
 		return true;
 	}
 	consume->offset = request->offset;
@@ -191,6 +193,7 @@ static void finish(struct call *call)
 
 const struct method consume_one = {.path = "/log.v1.Log/Consume",
                                    .action = AUTH_CONSUME,
+                                   .timeout_ms = RPC_ANSWER_MS,
                                    .begin = begin,
                                    .message = message,
                                    .more = more,
@@ -198,6 +201,7 @@ const struct method consume_one = {.path = "/log.v1.Log/Consume",
                                    .finish = finish};
 const struct method consume_stream = {.path = "/log.v1.Log/ConsumeStream",
                                       .action = AUTH_CONSUME,
+                                      .lasts = true,
                                       .begin = begin,
                                       .message = message,
                                       .more = more,

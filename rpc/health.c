@@ -3,6 +3,7 @@
 
 #include "proto/health.pb-c.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ static bool is_known(struct call *call, const void *data, size_t size)
 	const Grpc__Health__V1__HealthCheckRequest *request = arena_unpack(
 		&call->rpc->arena, &grpc__health__v1__health_check_request__descriptor, data, size);
 	if (request == NULL) {
-		call_finish(call, STATUS_INVALID_ARGUMENT, "this is no HealthCheckRequest");
+		call_refuse(call, -EINVAL, "this is no HealthCheckRequest");
 		return false;
 	}
 	if (request->service[0] == '\0' || strcmp(request->service, "log.v1.Log") == 0)
@@ -90,12 +91,13 @@ void health_tick(struct rpc *rpc)
 }
 
 const struct method health_check = {.path = "/grpc.health.v1.Health/Check",
-                                    .action = AUTH_OBSERVE,
+                                    .leave = METHOD_EVERYBODY,
                                     .begin = begin,
                                     .message = check,
                                     .finish = finish};
 const struct method health_watch = {.path = "/grpc.health.v1.Health/Watch",
-                                    .action = AUTH_OBSERVE,
+                                    .leave = METHOD_ANY,
+                                    .lasts = true,
                                     .begin = begin,
                                     .message = watch,
                                     .drain = drain,

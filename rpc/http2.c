@@ -3,6 +3,7 @@
 #include "rpc/private.h"
 
 #include <errno.h>
+#include <string.h>
 
 static struct call *call_of(nghttp2_session *session, int32_t stream)
 {
@@ -25,8 +26,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      const uint8_t *value, size_t value_size, uint8_t flags, void *arg)
 {
 	struct call *call = call_of(session, frame->hd.stream_id);
-	if (call != NULL && is_request(frame))
-		request_header(&call->request, name, name_size, value, value_size);
+	static const char authorization[] = "authorization";
+	if (call == NULL || !is_request(frame))
+		return 0;
+	request_header(&call->request, name, name_size, value, value_size);
+	if (name_size == sizeof authorization - 1 && memcmp(name, authorization, name_size) == 0)
+		allow_header(call, value, value_size);
 	return 0;
 }
 

@@ -111,6 +111,7 @@ static void on_tick(uv_timer_t *timer)
 	calls_tick(rpc, now_ms);
 	produce_tick(rpc, now_ms);
 	health_tick(rpc);
+	watch_tick(rpc);
 	connections_tick(rpc, now_ms);
 	if (now_ms >= rpc->tell_ms) {
 		rpc->tell_ms = now_ms + RPC_TELL_MS;

@@ -44,7 +44,9 @@
 #define RPC_ROOM_MS 10000u           /* how long records wait for room in the service's queue */
 #define RPC_DRAIN_MS 5000u           /* how long calls under way may take when the door closes */
 #define RPC_TICK_MS 50u              /* how often times are looked at */
-#define RPC_MESSAGE_SIZE 160u        /* bytes of what is said of an error, the NUL included */
+#define RPC_ALLOW_MS 1000u           /* and whether who has a call that goes on still may */
+#define RPC_ANSWER_MS 10000u         /* until when a question is answered whose client does not say */
+#define RPC_MESSAGE_SIZE 160         /* bytes of what is said of an error, the NUL included */
 #define RPC_TELLINGS_MAX 10u         /* events of clients that are refused something, each RPC_TELL_MS */
 #define RPC_TELL_MS 1000u
 /* The name of the log that is served. */
@@ -52,6 +54,14 @@
 
 struct call;
 struct connection;
+
+/* The members as those who watch are told of them. */
+struct watch_members {
+	struct service_member all[SERVICE_MEMBERS_MAX];
+	char rpc_addresses[SERVICE_MEMBERS_MAX][SERVICE_ADDRESS_SIZE];
+	size_t count;
+	uint64_t version; /* changes with them; 0: not looked at yet */
+};
 
 struct rpc {
 	uv_loop_t *loop;
@@ -71,9 +81,11 @@ struct rpc {
 	struct arena arena;
 	struct connection *connections; /* the newest first */
 	size_t connection_count, stranger_count, call_count;
-	struct call *timed;   /* that have a deadline */
-	struct call *blocked; /* whose records wait for room in the service's queue */
-	struct call *watched; /* of health */
+	struct call *timed;    /* that have a deadline */
+	struct call *blocked;  /* whose records wait for room in the service's queue */
+	struct call *watched;  /* of health */
+	struct call *followed; /* that are told of the state */
+	struct watch_members members;
 	size_t input_size;
 	uint64_t tellings, refusals; /* of the last second or so */
 	uint64_t tell_ms;
@@ -101,13 +113,12 @@ struct connection {
 	struct channel *channel;
 	nghttp2_session *session; /* NULL until TLS is over */
 	struct auth_principal principal;
-	char user[sizeof "uid/4294967295"]; /* its name, when it is a user */
 	char from[CHANNEL_ADDRESS_SIZE];
 	bool greeted; /* it has acknowledged the settings */
 	bool leaving; /* nothing more is taken in; it closes once its bytes have gone */
 	bool told;    /* that it is to go elsewhere; */
 	bool gone;    /* and that no new calls are taken */
-	uint64_t since_ms, used_ms, leave_ms;
+	uint64_t since_ms, used_ms, leave_ms, allowed_ms;
 	struct call *calls;
 	size_t call_count;
 	size_t input_size, output_size;
@@ -139,10 +150,20 @@ int http2_start(struct connection *connection);
 
 /* ---- call.c: a request, from its headers to its trailers ---- */
 
+/* Who may call a method. */
+enum method_leave {
+	METHOD_ACTION,    /* who may do its action */
+	METHOD_ANY,       /* who may do any action */
+	METHOD_EVERYBODY, /* who may connect */
+};
+
 struct method {
 	const char *path;
+	enum method_leave leave;
 	enum auth_action action;
 	bool client_streams; /* its client sends any number of messages, and not just one */
+	bool lasts;          /* it may go on for long: whether its client still may is asked again and again */
+	uint32_t timeout_ms; /* of a client that gives no time; 0: none */
 	/* Makes what it needs, call->state. -ENOMEM. */
 	int (*begin)(struct call *call);
 	/* A message has come, borrowed for the call. Returns false when it cannot be taken in now: then the call was paused,
@@ -166,7 +187,7 @@ struct call {
 	struct connection *connection; /* NULL once its stream has ended */
 	struct call *next, **place;    /* in connection->calls */
 	struct call *timed_next, **timed_place;
-	struct call *waiting_next, **waiting_place; /* in rpc->blocked or rpc->watched, by its method */
+	struct call *waiting_next, **waiting_place; /* in a list of rpc's, by its method */
 	int32_t stream;
 	unsigned uses;               /* the stream's, and those of who waits for the service */
 	const struct method *method; /* NULL until its headers are there */
@@ -174,18 +195,23 @@ struct call {
 	struct request request;
 	uint64_t deadline_ms;
 	struct framing input;
-	size_t input_size; /* as it is counted */
-	size_t unconsumed; /* bytes that the client's window does not have back */
-	bool paused;       /* messages wait in input */
-	bool ended;        /* the client has sent all */
-	bool taken;        /* the method has had a message */
-	bool told_ended;   /* and the method knows */
-	bool answered;     /* the response's headers are submitted */
-	bool done;         /* with the status, and nothing is added to it */
-	bool deferred;     /* nothing was there to be sent */
-	bool wants_room;   /* call_room said no */
+	size_t input_size;            /* as it is counted */
+	size_t unconsumed;            /* bytes that the client's window does not have back */
+	bool paused;                  /* messages wait in input */
+	bool ended;                   /* the client has sent all */
+	bool taken;                   /* the method has had a message */
+	bool told_ended;              /* and the method knows */
+	bool answered;                /* the response's headers are submitted */
+	bool done;                    /* with the status, and nothing is added to it */
+	bool deferred;                /* nothing was there to be sent */
+	bool wants_room;              /* call_room said no */
+	struct auth_principal bearer; /* who has the token of its headers */
+	char bearer_name[AUTH_NAME_SIZE];
+	bool has_bearer;  /* they have one, good or not */
+	int bearer_error; /* which is not good: why is in message */
 	enum status status;
-	const char *outcome;            /* of an append that failed: "refused" or "unknown"; else NULL */
+	int error;                      /* negative errno that the status stands for; 0: none */
+	const char *outcome;            /* of what was to change the log: "refused" or "unknown"; else NULL */
 	const char *accept_encoding;    /* what the client may use instead; else NULL */
 	char message[RPC_MESSAGE_SIZE]; /* empty: none */
 	unsigned char *output;          /* bytes that wait: those from begin to end */
@@ -210,8 +236,9 @@ void call_reply(struct call *call, const ProtobufCMessage *message);
 bool call_room(struct call *call);
 /* The call is done, with that status; message may be NULL. Nothing happens when it was done already. */
 void call_finish(struct call *call, enum status status, const char *message);
-/* The same with what a negative errno of the service comes to. */
+/* The same with what a negative errno of the service comes to; and with a sentence of one's own. */
 void call_fail(struct call *call, int error);
+void call_refuse(struct call *call, int error, const char *message);
 /* No more messages are taken in; they are again. */
 void call_pause(struct call *call);
 void call_resume(struct call *call);
@@ -225,6 +252,18 @@ void calls_tick(struct rpc *rpc, uint64_t now_ms);
 void call_wait(struct call *call, struct call **list);
 void call_leave(struct call *call);
 
+/* ---- allow.c: who asks, and what they may ---- */
+
+/* Takes the value of an authorization header in. */
+void allow_header(struct call *call, const void *value, size_t size);
+/* Whether the call may begin, and go on, or its client do an action; where not, the call is finished, and that is told. */
+bool allow_call(struct call *call);
+bool allow_action(struct call *call, enum auth_action action);
+/* The same without finishing it. */
+bool allow_silently(const struct call *call, enum auth_action action);
+/* Ends the calls that go on for long and whose client may not do that any more. */
+void allow_again(struct connection *connection, uint64_t now_ms);
+
 /* ---- methods.c and the files of the methods ---- */
 
 /* NULL: there is none. */
@@ -235,6 +274,12 @@ extern const struct method produce_one, produce_stream;
 void produce_tick(struct rpc *rpc, uint64_t now_ms);
 extern const struct method consume_one, consume_stream;
 extern const struct method servers_list;
+extern const struct method read_one;
+extern const struct method watch_state;
+/* Tells those who watch of what has changed and nobody calls for. */
+void watch_tick(struct rpc *rpc);
+extern const struct method command_any, command_session;
+extern const struct method settings_list;
 extern const struct method health_check, health_watch;
 /* Tells those who watch of changes. */
 void health_tick(struct rpc *rpc);

@@ -3,6 +3,8 @@
 
 #include "proto/log.pb-c.h"
 
+#include <errno.h>
+
 static int begin(struct call *call)
 {
 	return 0;
@@ -15,7 +17,7 @@ static bool message(struct call *call, const void *data, size_t size)
 	Log__V1__GetServersResponse response = LOG__V1__GET_SERVERS_RESPONSE__INIT;
 	struct service_state state;
 	if (arena_unpack(&call->rpc->arena, &log__v1__get_servers_request__descriptor, data, size) == NULL) {
-		call_finish(call, STATUS_INVALID_ARGUMENT, "this is no GetServersRequest");
+		call_refuse(call, -EINVAL, "this is no GetServersRequest");
 		return true;
 	}
 	service_state(call->rpc->service, &state);
@@ -41,4 +43,4 @@ static void finish(struct call *call)
 }
 
 const struct method servers_list = {
-	.path = "/log.v1.Log/GetServers", .action = AUTH_OBSERVE, .begin = begin, .message = message, .finish = finish};
+	.path = "/log.v1.Log/GetServers", .leave = METHOD_ANY, .begin = begin, .message = message, .finish = finish};

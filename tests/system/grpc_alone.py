@@ -149,7 +149,7 @@ class Alone(MemberTest):
                 input=b"\0" + len(message).to_bytes(4, "big") + message, capture_output=True, check=True,
                 user=STRANGER, group=ELSEWHERE, extra_groups=[]).stdout.decode()
             self.assertIn(f"grpc-status: {status}\r\n", said)
-        self.assertIn(f"principal=uid/{STRANGER}", self.member.told())
+        self.assertIn(f"principal=user:{STRANGER}", self.member.told())
         self.assert_log([b"a"])
 
     def test_health_and_members_are_told(self):

@@ -17,12 +17,14 @@ def generate():
     atexit.register(folder.cleanup)
     plugin = subprocess.run(["which", "grpc_python_plugin"], check=True, capture_output=True, text=True).stdout.strip()
     subprocess.run(["protoc", "--proto_path", PROTO, "--python_out", folder.name, "--grpc_python_out", folder.name,
-                    "--plugin=protoc-gen-grpc_python=" + plugin, "log.proto", "health.proto"], check=True, timeout=60)
+                    "--plugin=protoc-gen-grpc_python=" + plugin, "log.proto", "health.proto", "clog.proto"], check=True, timeout=60)
     sys.path.insert(0, folder.name)
     sys.dont_write_bytecode = True
 
 
 generate()
+import clog_pb2  # noqa: E402
+import clog_pb2_grpc  # noqa: E402
 import health_pb2  # noqa: E402
 import health_pb2_grpc  # noqa: E402
 import log_pb2  # noqa: E402
@@ -45,6 +47,7 @@ class Client:
             self.channel = grpc.insecure_channel(address, options)
         self.log = log_pb2_grpc.LogStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)
+        self.clog = clog_pb2_grpc.ClogStub(self.channel)
 
     @staticmethod
     def credentials(folder):
