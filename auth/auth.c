@@ -1,5 +1,7 @@
 #include "auth/auth.h"
 
+#include "auth/access.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -19,15 +21,17 @@ mode_t auth_classes(const struct auth_policy *policy, enum auth_action action)
 int auth_authorize(const struct auth_policy *policy, const struct auth_principal *principal, enum auth_action action,
                    const char *log)
 {
-	(void)log;
-	if (principal->kind == AUTH_CERTIFICATE)
-		return 0;
-	if (principal->kind != AUTH_USER)
-		return -EACCES;
-	if (principal->uid == 0)
-		return 0;
-	mode_t class = principal->uid == policy->owner ? 0100 : principal->gid == policy->group ? 0010 : 0001;
-	return auth_classes(policy, action) & class ? 0 : -EACCES;
+	if (principal->kind == AUTH_USER) {
+		if (principal->uid == 0)
+			return 0;
+		const bool owns = principal->uid == policy->owner;
+		const mode_t class = owns ? 0100 : principal->gid == policy->group ? 0010 : 0001;
+		if (!(auth_classes(policy, action) & class))
+			return -EACCES;
+		if (owns)
+			return 0;
+	}
+	return access_permits(policy->access, principal, action, log);
 }
 
 int auth_authorize_any(const struct auth_policy *policy, const struct auth_principal *principal, const char *log)
