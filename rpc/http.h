@@ -215,5 +215,6 @@ void http_tail_beat(struct http_request *request);
 /* Ends a tail in order, as far as its wire takes that. */
 void http_tail_stop(struct http_request *request);
 void http_about_run(struct http_request *request);
+void http_page_run(struct http_request *request);
 
 #endif

@@ -82,13 +82,14 @@ static int put_head(struct http_request *request, int status, const char *type, 
 	request->close |= request->old || !request->whole || request->http->stopping;
 	int rc = put_line(request,
 	                  "HTTP/1.1 %d %s\r\nServer: clog/%s\r\nX-Content-Type-Options: nosniff\r\n"
-	                  "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
 	                  "Cross-Origin-Resource-Policy: same-origin\r\n",
 	                  status, reason_of(status), CLOG_VERSION);
 	if (rc == 0 && type != NULL)
 		rc = put_line(request, "Content-Type: %s\r\n", type);
 	if (rc == 0 && headers != NULL)
 		rc = put_raw(request, headers, strlen(headers));
+	if (rc == 0 && (headers == NULL || strstr(headers, "Content-Security-Policy:") == NULL))
+		rc = put_line(request, "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
 	if (rc == 0 && (headers == NULL || strstr(headers, "Cache-Control:") == NULL))
 		rc = put_line(request, "Cache-Control: no-store\r\n");
 	if (rc == 0 && request->close)

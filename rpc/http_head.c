@@ -134,7 +134,8 @@ static int take_words(struct http_request *request, struct lws *wsi, struct clog
 	if (rc == -EINVAL || (rc == 0 && http_number(text, &request->expected) != 0))
 		return clog_error_set(err, -EINVAL, "the header Clog-Expected-Offset is a number from 0 to 2^63 - 1");
 	rc = copy_named(wsi, "last-event-id:", text);
-	if (rc == 0 && request->target.route == HTTP_TAIL && !request->target.has_from) {
+	/* An EventSource that comes back asks for the same URL: what it has had counts for more than where it began. */
+	if (rc == 0 && request->target.route == HTTP_TAIL) {
 		if (http_number(text, &request->target.from) != 0 || request->target.from == INT64_MAX)
 			return clog_error_set(err, -EINVAL, "the header Last-Event-ID is not an offset");
 		request->target.from++;
@@ -176,6 +177,10 @@ void http_head_take(struct http_request *request, const char *path)
 		rc = take_query(request, wsi, &err);
 	if (rc == 0)
 		rc = take_words(request, wsi, &err);
+	/* The book's clients say in the body what they want, and browsers have none. */
+	if (rc == 0 && request->target.route == HTTP_BOOK && request->method != HTTP_POST && request->whole &&
+	    http_answer_wanted(request, "text/html"))
+		request->target.route = HTTP_PAGE;
 	if (rc == 0 && copy(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text) != -ENOENT)
 		rc = clog_error_set(
 			&err, -EKEYREJECTED,

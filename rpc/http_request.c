@@ -164,7 +164,7 @@ void http_request_begin(struct http_request *request)
 		refuse_method(request);
 	else if (request->http->stopping && !probe)
 		http_answer_error(request, -ESHUTDOWN, NULL);
-	else if (probe || http_request_may(request, action_of(request)))
+	else if (probe || route == HTTP_PAGE || http_request_may(request, action_of(request)))
 		prepare(request);
 }
 
@@ -189,6 +189,7 @@ void http_request_run(struct http_request *request)
 		[HTTP_BOOK] = http_book_run,     [HTTP_RECORDS] = http_range_run, [HTTP_RECORD] = http_record_run,
 		[HTTP_TAIL] = http_tail_run,     [HTTP_MEMBERS] = http_about_run, [HTTP_STATUS] = http_about_run,
 		[HTTP_METRICS] = http_about_run, [HTTP_LIVEZ] = http_about_run,   [HTTP_READYZ] = http_about_run,
+		[HTTP_PAGE] = http_page_run,
 	};
 	request->whole = true;
 	request->deadline_ms = 0;

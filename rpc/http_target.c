@@ -23,6 +23,7 @@ static const struct {
 	[HTTP_METRICS] = {"/metrics", "GET, HEAD", true, false},
 	[HTTP_LIVEZ] = {"/livez", "GET, HEAD", true, false},
 	[HTTP_READYZ] = {"/readyz", "GET, HEAD", true, false},
+	[HTTP_PAGE] = {"/ui", "GET, HEAD", true, false},
 };
 
 int http_number(const char *text, uint64_t *number)

@@ -19,6 +19,7 @@ enum http_route {
 	HTTP_METRICS, /* /metrics */
 	HTTP_LIVEZ,   /* /livez */
 	HTTP_READYZ,  /* /readyz */
+	HTTP_PAGE,    /* /ui, and / for browsers */
 	HTTP_ROUTE_COUNT,
 };
 

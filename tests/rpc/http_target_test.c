@@ -25,6 +25,8 @@ static void paths_lead_to_their_routes(void **state)
 	assert_int_equal(http_target_path(&target, "/v1/records/9223372036854775807", NULL), 0);
 	assert_int_equal(target.route, HTTP_RECORD);
 	assert_int_equal(target.offset, INT64_MAX);
+	assert_int_equal(http_target_path(&target, "/ui", NULL), 0);
+	assert_int_equal(target.route, HTTP_PAGE);
 }
 
 static void other_paths_lead_nowhere(void **state)

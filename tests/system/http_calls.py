@@ -105,7 +105,7 @@ class Calls(HttpTest):
             message = json.loads(socket.next()[1])
             self.assertEqual((message["offset"], message["value"]), (i, encode(b"%d" % i)))
         events.close()
-        again = Events(self.door, "/v1/tail", **{"Last-Event-ID": "17"})
+        again = Events(self.door, "/v1/tail?from=0", **{"Last-Event-ID": "17"})
         self.assertEqual([again.next()["id"], again.next()["id"]], ["18", "19"])
         socket.send(9, b"ping")
         self.assertEqual(socket.next(), (10, b"ping"))

@@ -88,7 +88,7 @@ class Described(member.MemberTest):
         self.judge("/v1/records/{offset}", "GET", self.door.get("/v1/records/0", If_None_Match=one.headers["ETag"]))
         self.judge("/v1/records/{offset}", "GET", self.door.get("/v1/records/0", Accept="application/json"))
         self.judge("/v1/records/{offset}", "GET", self.door.get("/v1/records/9"))
-        for path in ("/v1/members", "/v1/status", "/metrics", "/livez", "/readyz"):
+        for path in ("/v1/members", "/v1/status", "/metrics", "/livez", "/readyz", "/ui"):
             self.judge(path, "GET", self.door.get(path))
         events = Events(self.door, "/v1/tail?from=0")
         content = self.description["paths"]["/v1/tail"]["get"]["responses"]["200"]["content"]
