@@ -357,9 +357,9 @@ int channel_connect(struct channel **channel, struct channels *channels, const s
 }
 
 int channel_accept(struct channel **channel, struct channels *channels, uv_stream_t *listener, struct tls_context *tls,
-                   const struct channel_ops *ops, void *arg)
+                   enum tls_side side, const struct channel_ops *ops, void *arg)
 {
-	int rc = create(channel, channels, AF_UNSPEC, tls, TLS_ACCEPT, ops, arg);
+	int rc = create(channel, channels, AF_UNSPEC, tls, side, ops, arg);
 	if (rc != 0)
 		return rc;
 	rc = uv_accept(listener, (uv_stream_t *)&(*channel)->tcp);

@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "tls/tls.h"
+
 struct clog_error;
-struct tls_context;
-struct tls_identity;
 struct uv_loop_s;
 struct uv_stream_s;
 struct channel;
@@ -31,7 +31,7 @@ void channels_destroy(struct channels *channels, void (*closed)(void *arg), void
 
 /* What happens to a channel. Called from the loop, never inside of a call of the channel's owner. */
 struct channel_ops {
-	/* It carries bytes: it is connected and, under TLS, the other side's certificate is accepted. */
+	/* It carries bytes: it is connected and, under TLS, the other side is let in. */
 	void (*opened)(void *arg);
 	/* Bytes have come, borrowed for the call. */
 	void (*bytes)(void *arg, const void *data, size_t size);
@@ -47,9 +47,10 @@ struct channel_ops {
 /* Connects to an address, tls NULL: plain. Takes a reference to the context. */
 int channel_connect(struct channel **channel, struct channels *channels, const struct sockaddr *address,
                     struct tls_context *tls, const struct channel_ops *ops, void *arg);
-/* Accepts a connection from a listener that has one. The same. */
+/* Accepts a connection from a listener that has one. The same; side, TLS_ACCEPT or another that accepts, is what counts under
+ * TLS. */
 int channel_accept(struct channel **channel, struct channels *channels, struct uv_stream_s *listener,
-                   struct tls_context *tls, const struct channel_ops *ops, void *arg);
+                   struct tls_context *tls, enum tls_side side, const struct channel_ops *ops, void *arg);
 /* Ends it: what was written is given to the kernel as far as that takes it, and nothing is called any more. NULL is
  * allowed. May be called in any callback. */
 void channel_destroy(struct channel *channel);
@@ -64,7 +65,7 @@ size_t channel_backlog(const struct channel *channel);
 bool channel_busy(struct channel *channel);
 /* Has drained called when little waits, also if it was not busy. */
 void channel_tell_drained(struct channel *channel);
-/* Who is on the other side, by its certificate; NULL where the channel is plain. Valid while opened. */
+/* Who is on the other side, by its certificate; NULL where it has shown none, or the channel is plain. Valid while opened. */
 const struct tls_identity *channel_identity(const struct channel *channel);
 /* The other side's address as text, "1.2.3.4:567", "[::1]:567". */
 #define CHANNEL_ADDRESS_SIZE 64u

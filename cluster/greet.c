@@ -208,7 +208,7 @@ void guests_accept(uv_stream_t *listener, int status)
 	struct guest *guest = calloc(1, sizeof *guest);
 	int rc = guest == NULL ? -ENOMEM
 	                       : channel_accept(&guest->channel, transport->channels, listener, transport->tls,
-	                                        &channel_ops, guest);
+	                                        TLS_ACCEPT, &channel_ops, guest);
 	/* One that is not taken must be, or the loop listens no more. */
 	transport->accept_again = rc == -ENOMEM;
 	if (rc != 0) {

@@ -322,6 +322,7 @@ static int serve_rpc(struct clogd *clogd, struct clog_error *err)
 		.tls = clogd->tls,
 		.tls_now = tls_now,
 		.tls_arg = clogd,
+		.tls_1_2 = clogd->options.tls_1_2,
 	};
 	const int status = rpc_start(&clogd->rpc, &clogd->loop, &options, err);
 	if (status == 0)
@@ -374,8 +375,10 @@ static int mount_log(struct clogd *clogd, struct clog_error *err)
 
 static int serve_http(struct clogd *clogd, struct clog_error *err)
 {
-	const struct rpc_http_options options = {
-		.listen = clogd->options.http, .tls_folder = clogd->options.tls, .auth = &clogd->auth};
+	const struct rpc_http_options options = {.listen = clogd->options.http,
+	                                         .tls_folder = clogd->options.tls,
+	                                         .tls_1_2 = clogd->options.tls_1_2,
+	                                         .auth = &clogd->auth};
 	return options.listen == NULL
 	               ? 0
 	               : rpc_http_open(&clogd->http, &clogd->loop, cluster_service(clogd->cluster), &options, err);

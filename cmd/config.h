@@ -11,6 +11,7 @@ struct clog_error;
 #define CONFIG_MOUNTS_MAX 8              /* folders to mount at */
 #define CONFIG_OWNER_SIZE 512            /* bytes of USER:GROUP, its NUL included */
 #define CONFIG_MODE_SIZE 16              /* bytes of a mode, its NUL included */
+#define CONFIG_TLS_MIN_SIZE 8            /* bytes of a version of TLS, its NUL included */
 #define CONFIG_NAME_SIZE 64              /* bytes of a member's name, its NUL included */
 #define CONFIG_ADDRESS_SIZE 264          /* bytes of HOST:PORT, its NUL included */
 
@@ -27,6 +28,7 @@ struct config {
 	char join[CONFIG_PATH_SIZE];
 	char http[CONFIG_ADDRESS_SIZE];
 	char tls[CONFIG_PATH_SIZE];
+	char tls_min[CONFIG_TLS_MIN_SIZE];
 	char grpc[CONFIG_ADDRESS_SIZE];
 	enum config_switch guard;
 	enum config_switch allow_other;

@@ -25,6 +25,7 @@ const char options_help[] =
 	"         dns:NAME:PORT    all that the name stands for. Without it a new member is a cluster of its own\n"
 	"  --tls DIR               the folder of ca.pem, cert.pem and key.pem, by which members know\n"
 	"                          each other; without it they must all be on this machine\n"
+	"  --tls-min 1.2|1.3       the oldest TLS that clients of gRPC and HTTP may speak; default: 1.3\n"
 	"  --grpc HOST:PORT        where programs reach the log over gRPC; without --tls on this machine only\n"
 	"  --http HOST:PORT        where they reach it by HTTP and JSON; without --tls on this machine only\n"
 	"  --guard yes|no          make the folder under the mount immutable, so that nothing is written there\n"
@@ -37,13 +38,14 @@ const char options_help[] =
 	"  --version               print the version\n"
 	"\n"
 	"Each option but the last two may be a variable of the environment too: CLOG_DATA, CLOG_MOUNT, CLOG_NAME,\n"
-	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_GRPC, CLOG_HTTP, CLOG_GUARD, CLOG_ALLOW_OTHER,\n"
-	"CLOG_OWNER, CLOG_MODE, CLOG_CONFIG.\n"
+	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_TLS_MIN, CLOG_GRPC, CLOG_HTTP, CLOG_GUARD,\n"
+	"CLOG_ALLOW_OTHER, CLOG_OWNER, CLOG_MODE, CLOG_CONFIG.\n"
 	"The command line comes before the environment, that before the file.\n"
 	"SIGTERM and SIGINT end it cleanly. Exit status: 0 ended cleanly, 1 failed, 2 wrong options.\n";
 
 /* clang-format off */
-enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, GRPC, HTTP, GUARD, ALLOW_OTHER, OWNER, MODE, CONFIG, KEY_COUNT };
+enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, TLS_MIN, GRPC, HTTP, GUARD, ALLOW_OTHER, OWNER, MODE, CONFIG,
+	KEY_COUNT };
 /* clang-format on */
 enum { HELP = KEY_COUNT, VERSION };
 
@@ -58,6 +60,7 @@ static const struct option long_options[] = {
 	{"advertise", required_argument, NULL, LONG + ADVERTISE},
 	{"join", required_argument, NULL, LONG + JOIN},
 	{"tls", required_argument, NULL, LONG + TLS},
+	{"tls-min", required_argument, NULL, LONG + TLS_MIN},
 	{"grpc", required_argument, NULL, LONG + GRPC},
 	{"http", required_argument, NULL, LONG + HTTP},
 	{"guard", required_argument, NULL, LONG + GUARD},
@@ -75,7 +78,7 @@ static const char *const variables[KEY_COUNT] = {
 	[PEER] = "CLOG_PEER",   [ADVERTISE] = "CLOG_ADVERTISE", [JOIN] = "CLOG_JOIN",
 	[TLS] = "CLOG_TLS",     [GUARD] = "CLOG_GUARD",         [ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
 	[OWNER] = "CLOG_OWNER", [MODE] = "CLOG_MODE",           [CONFIG] = "CLOG_CONFIG",
-	[GRPC] = "CLOG_GRPC",   [HTTP] = "CLOG_HTTP",
+	[GRPC] = "CLOG_GRPC",   [HTTP] = "CLOG_HTTP",           [TLS_MIN] = "CLOG_TLS_MIN",
 };
 
 /* The texts that one source gives; NULL where it gives none. The last of MOUNT's is among the texts, too. */
@@ -146,6 +149,8 @@ static int check(enum key key, const char *text, const char *label, struct clog_
 		return clog_error_set(err, -EINVAL, "%s is empty", label);
 	if ((key == GUARD || key == ALLOW_OTHER) && switch_of(text) == CONFIG_UNSET)
 		return clog_error_set(err, -EINVAL, "%s is yes or no, not '%s'", label, text);
+	if (key == TLS_MIN && strcmp(text, "1.2") != 0 && strcmp(text, "1.3") != 0)
+		return clog_error_set(err, -EINVAL, "%s is 1.2 or 1.3, not '%s'", label, text);
 	if (key == NAME && !is_name(text))
 		return clog_error_set(
 			err, -EINVAL,
@@ -245,12 +250,13 @@ static int take_file(struct source *source, struct config *config, const char *p
 	source->texts[JOIN] = config->join[0] != '\0' ? config->join : NULL;
 	source->texts[HTTP] = config->http[0] != '\0' ? config->http : NULL;
 	source->texts[TLS] = config->tls[0] != '\0' ? config->tls : NULL;
+	source->texts[TLS_MIN] = config->tls_min[0] != '\0' ? config->tls_min : NULL;
 	source->texts[GRPC] = config->grpc[0] != '\0' ? config->grpc : NULL;
 	source->texts[GUARD] = switch_words[config->guard];
 	source->texts[ALLOW_OTHER] = switch_words[config->allow_other];
 	source->texts[OWNER] = config->owner[0] != '\0' ? config->owner : NULL;
 	source->texts[MODE] = config->mode[0] != '\0' ? config->mode : NULL;
-	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN, GRPC, HTTP, OWNER, MODE};
+	static const enum key checked[] = {NAME, PEER, ADVERTISE, JOIN, TLS_MIN, GRPC, HTTP, OWNER, MODE};
 	for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++) {
 		char label[CLOG_ERROR_TEXT_SIZE];
 		if (source->texts[checked[i]] == NULL)
@@ -313,7 +319,7 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
 	if (status < 0)
 		return status;
 
-	const char *texts[KEY_COUNT] = {[GUARD] = "yes", [ALLOW_OTHER] = "no", [MODE] = "644"};
+	const char *texts[KEY_COUNT] = {[GUARD] = "yes", [ALLOW_OTHER] = "no", [MODE] = "644", [TLS_MIN] = "1.3"};
 	merge(options, sources, SOURCE_COUNT, texts);
 	options->data = texts[DATA];
 	options->name = texts[NAME];
@@ -322,6 +328,7 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
 	options->join = texts[JOIN];
 	options->http = texts[HTTP];
 	options->tls = texts[TLS];
+	options->tls_1_2 = strcmp(texts[TLS_MIN], "1.2") == 0;
 	options->grpc = texts[GRPC];
 	options->guard = switch_of(texts[GUARD]) == CONFIG_YES;
 	options->allow_other = switch_of(texts[ALLOW_OTHER]) == CONFIG_YES;
@@ -408,6 +415,7 @@ char *options_render(const struct options *options)
 	write_text(stream, "advertise", options->advertise);
 	write_text(stream, "join", options->join);
 	write_text(stream, "tls", options->tls);
+	write_text(stream, "tls-min", options->tls_1_2 ? "1.2" : NULL);
 	write_text(stream, "grpc", options->grpc);
 	write_text(stream, "http", options->http);
 	fprintf(stream, "guard: %s\n", options->guard ? "yes" : "no");

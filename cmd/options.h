@@ -26,6 +26,7 @@ struct options {
 	const char *join;      /* addresses with commas between them; NULL: none */
 	const char *http;      /* NULL: none */
 	const char *tls;       /* a folder; NULL: none */
+	bool tls_1_2;          /* clients may speak TLS 1.2, too */
 	const char *grpc;      /* NULL: none */
 	const char *config;    /* the file's path; NULL: none */
 	bool guard;

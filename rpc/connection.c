@@ -194,9 +194,9 @@ void connection_accept(struct rpc *rpc, uv_stream_t *listener)
 {
 	struct tls_context *tls = rpc->tls_now != NULL ? rpc->tls_now(rpc->tls_arg) : rpc->tls;
 	struct connection *connection = calloc(1, sizeof *connection);
-	int rc = connection == NULL
-	                 ? -ENOMEM
-	                 : channel_accept(&connection->channel, rpc->channels, listener, tls, &channel_ops, connection);
+	int rc = connection == NULL ? -ENOMEM
+	                            : channel_accept(&connection->channel, rpc->channels, listener, tls, rpc->side,
+	                                             &channel_ops, connection);
 	/* One that is not taken must be, or the loop listens no more. */
 	rpc->accept_again = rc == -ENOMEM;
 	if (rc != 0) {

@@ -25,7 +25,7 @@ static int take_certificates(struct rpc_http *http, struct clog_error *err)
 	if (rc != 0)
 		return rc;
 	snprintf(http->cluster, sizeof http->cluster, "%s", tls_context_identity(tls)->cluster);
-	rc = tls_serve(tls, http->ssl);
+	rc = tls_serve(tls, http->ssl, http->side);
 	tls_context_unref(tls);
 	return rc == 0 ? 0 : clog_error_set(err, rc, "HTTP: no memory for the certificates");
 }
@@ -118,6 +118,7 @@ int rpc_http_open(struct rpc_http **made, struct uv_loop_s *loop, struct service
 	http->loop = loop;
 	http->service = service;
 	http->auth = options->auth;
+	http->side = options->tls_1_2 ? TLS_ACCEPT_ANYBODY_1_2 : TLS_ACCEPT_ANYBODY;
 	http->listen_fd = -1;
 	snprintf(http->listen, sizeof http->listen, "%s", options->listen);
 	uv_timer_init(loop, &http->sweep);

@@ -54,7 +54,8 @@ struct rpc_http {
 	struct service *service;
 	const struct auth_policy *auth;
 	char listen[SERVICE_ADDRESS_SIZE];
-	char *tls_folder; /* NULL: no TLS */
+	char *tls_folder;   /* NULL: no TLS */
+	enum tls_side side; /* how connections are accepted under TLS */
 	char cluster[TLS_NAME_SIZE];
 	struct ssl_ctx_st *ssl;
 	uint64_t tls_stamp;

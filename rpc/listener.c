@@ -158,6 +158,7 @@ int rpc_start(struct rpc **made, uv_loop_t *loop, const struct rpc_options *opti
 		rpc->tls = tls_context_ref(options->tls);
 		rpc->tls_now = options->tls_now;
 		rpc->tls_arg = options->tls_arg;
+		rpc->side = options->tls_1_2 ? TLS_ACCEPT_ANYBODY_1_2 : TLS_ACCEPT_ANYBODY;
 		snprintf(rpc->cluster, sizeof rpc->cluster, "%s", tls_context_identity(options->tls)->cluster);
 	}
 	if (http2_init(rpc) != 0 || arena_init(&rpc->arena) != 0 ||

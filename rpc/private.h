@@ -70,6 +70,7 @@ struct rpc {
 	struct tls_context *tls; /* NULL: none */
 	struct tls_context *(*tls_now)(void *arg);
 	void *tls_arg;
+	enum tls_side side; /* how connections are accepted under TLS */
 	char address[SERVICE_ADDRESS_SIZE];
 	char cluster[SERVICE_NAME_SIZE]; /* by the certificate */
 	struct channels *channels;

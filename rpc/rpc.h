@@ -3,6 +3,8 @@
 #ifndef CLOG_RPC_RPC_H
 #define CLOG_RPC_RPC_H
 
+#include <stdbool.h>
+
 struct auth_policy;
 struct clog_error;
 struct rpc;
@@ -21,6 +23,7 @@ struct rpc_options {
 	 * not. */
 	struct tls_context *(*tls_now)(void *arg);
 	void *tls_arg;
+	bool tls_1_2; /* clients may speak TLS 1.2, too */
 };
 
 /* Listens. -EADDRINUSE and the like, -EINVAL for an address that is none, -EACCES without certificates where others could
@@ -40,6 +43,7 @@ struct rpc_http;
 struct rpc_http_options {
 	const char *listen;             /* HOST:PORT */
 	const char *tls_folder;         /* of ca.pem, cert.pem, key.pem; NULL: no TLS, and then this machine only */
+	bool tls_1_2;                   /* clients may speak TLS 1.2, too */
 	const struct auth_policy *auth; /* borrowed for as long as the door is open */
 };
 

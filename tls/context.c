@@ -18,7 +18,7 @@ enum file { CA, CERTIFICATE, KEY, FILE_COUNT };
 static int take_authorities(SSL_CTX *ssl, const char *folder, struct clog_error *err)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
-	STACK_OF(X509) *certificates;
+	STACK_OF(X509) * certificates;
 	int rc = tls_pem_read_certificates(folder, file_names[CA], &certificates, err);
 	if (rc != 0)
 		return rc;
@@ -33,7 +33,7 @@ static int take_authorities(SSL_CTX *ssl, const char *folder, struct clog_error 
 
 static int take_certificate(SSL_CTX *ssl, const char *folder, struct clog_error *err)
 {
-	STACK_OF(X509) *certificates;
+	STACK_OF(X509) * certificates;
 	int rc = tls_pem_read_certificates(folder, file_names[CERTIFICATE], &certificates, err);
 	if (rc != 0)
 		return rc;
@@ -118,43 +118,51 @@ static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char
 	               : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-void tls_set_up(SSL_CTX *ssl)
+int tls_set_up(SSL_CTX *ssl)
 {
 	SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ssl, 0);
-	SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_max_early_data(ssl, 0);
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, tls_judge);
-	/* The fast one first. */
-	SSL_CTX_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+	/* The fast one first; and those of TLS 1.2, where a side is given leave to speak it. */
+	return SSL_CTX_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+	                                     "TLS_CHACHA20_POLY1305_SHA256") &&
+	                       SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20")
+	               ? 0
+	               : -ENOMEM;
 }
 
 static int load_all(struct tls_context *context, const char *folder, struct clog_error *err)
 {
 	ERR_clear_error();
 	int rc = take_authorities(context->ssl, folder, err);
-	if (rc == 0)
-		rc = take_certificate(context->ssl, folder, err);
+	if (rc != 0 || context->anonymous)
+		return rc;
+	rc = take_certificate(context->ssl, folder, err);
 	if (rc == 0)
 		rc = take_key(context->ssl, folder, err);
 	return rc == 0 ? check_own(context, folder, err) : rc;
 }
 
-int tls_context_load(struct tls_context **context, const char *folder, struct clog_error *err)
+static int load(struct tls_context **context, const char *folder, bool anonymous, struct clog_error *err)
 {
 	struct tls_context *made = calloc(1, sizeof *made);
 	if (made != NULL)
 		made->ssl = SSL_CTX_new(TLS_method());
-	if (made == NULL || made->ssl == NULL) {
+	if (made == NULL || made->ssl == NULL || tls_set_up(made->ssl) != 0) {
+		if (made != NULL)
+			SSL_CTX_free(made->ssl);
 		free(made);
 		ERR_clear_error();
 		return clog_error_set(err, -ENOMEM, "no memory");
 	}
 	made->references = 1;
-	tls_set_up(made->ssl);
+	made->anonymous = anonymous;
 	SSL_CTX_set_alpn_select_cb(made->ssl, choose_protocol, NULL);
 	int rc = load_all(made, folder, err);
 	if (rc != 0) {
@@ -163,6 +171,16 @@ int tls_context_load(struct tls_context **context, const char *folder, struct cl
 	}
 	*context = made;
 	return 0;
+}
+
+int tls_context_load(struct tls_context **context, const char *folder, struct clog_error *err)
+{
+	return load(context, folder, false, err);
+}
+
+int tls_context_load_authority(struct tls_context **context, const char *folder, struct clog_error *err)
+{
+	return load(context, folder, true, err);
 }
 
 struct tls_context *tls_context_ref(struct tls_context *context)
@@ -181,7 +199,7 @@ void tls_context_unref(struct tls_context *context)
 
 const struct tls_identity *tls_context_identity(const struct tls_context *context)
 {
-	return &context->identity;
+	return context->anonymous ? NULL : &context->identity;
 }
 
 uint64_t tls_folder_stamp(const char *folder)

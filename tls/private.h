@@ -11,13 +11,14 @@
 struct tls_context {
 	unsigned references; /* atomic */
 	SSL_CTX *ssl;
+	bool anonymous; /* it has no certificate, and no identity */
 	struct tls_identity identity;
 };
 
 /* Called for each certificate of the other side's, up from the authority's, with what OpenSSL finds of it. */
 int tls_judge(int right, X509_STORE_CTX *check);
-/* Makes a context as strict as all of clog's are. */
-void tls_set_up(SSL_CTX *ssl);
+/* Makes a context as strict as all of clog's are. -ENOMEM. */
+int tls_set_up(SSL_CTX *ssl);
 
 /* Finds the one clog identity in a certificate. -ENOENT when there is none or more than one. */
 int tls_identity_of(const X509 *certificate, struct tls_identity *identity);

@@ -11,15 +11,30 @@
 
 struct tls_stream {
 	struct tls_context *context;
+	enum tls_side side;
 	SSL *ssl;
 	struct wire wire;
-	bool ready, closed;
-	int failed; /* the error after which there is nothing more; 0: none */
-	struct tls_identity peer;
+	bool ready, closed, known;
+	int failed;               /* the error after which there is nothing more; 0: none */
+	struct tls_identity peer; /* when known */
 };
+
+static void set_side(SSL *ssl, enum tls_side side)
+{
+	if (side == TLS_CONNECT) {
+		SSL_set_connect_state(ssl);
+		return;
+	}
+	SSL_set_accept_state(ssl);
+	if (side != TLS_ACCEPT)
+		SSL_set_verify(ssl, SSL_VERIFY_PEER, tls_judge);
+	if (side == TLS_ACCEPT_ANYBODY_1_2)
+		SSL_set_min_proto_version(ssl, TLS1_2_VERSION);
+}
 
 int tls_stream_create(struct tls_stream **stream, struct tls_context *context, enum tls_side side)
 {
+	assert(side == TLS_CONNECT || !context->anonymous);
 	struct tls_stream *made = calloc(1, sizeof *made);
 	if (made == NULL)
 		return -ENOMEM;
@@ -34,13 +49,11 @@ int tls_stream_create(struct tls_stream **stream, struct tls_context *context, e
 		return -ENOMEM;
 	}
 	made->context = tls_context_ref(context);
+	made->side = side;
 	SSL_set_bio(made->ssl, bio, bio); /* it is the SSL's from here on */
-	if (side == TLS_ACCEPT)
-		SSL_set_accept_state(made->ssl);
-	else
-		SSL_set_connect_state(made->ssl);
+	set_side(made->ssl, side);
 	/* The side that begins has something to say, and then waits; where it does not, it had no memory to say it. */
-	bool said = side == TLS_ACCEPT || SSL_get_error(made->ssl, SSL_do_handshake(made->ssl)) == SSL_ERROR_WANT_READ;
+	bool said = side != TLS_CONNECT || SSL_get_error(made->ssl, SSL_do_handshake(made->ssl)) == SSL_ERROR_WANT_READ;
 	ERR_clear_error();
 	if (!said) {
 		tls_stream_destroy(made);
@@ -90,7 +103,8 @@ static int explain_failure(struct tls_stream *stream, struct clog_error *err)
 		return clog_error_set(err, -EACCES, "it has no certificate");
 	if (ERR_GET_REASON(code) == SSL_R_UNSUPPORTED_PROTOCOL ||
 	    ERR_GET_REASON(code) == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION)
-		return clog_error_set(err, -EPROTO, "it does not speak TLS 1.3");
+		return clog_error_set(err, -EPROTO, "it does not speak TLS 1.3%s",
+		                      stream->side == TLS_ACCEPT_ANYBODY_1_2 ? " or 1.2" : "");
 	/* Reasons of 1000 and up are alerts: what the other side has to say. */
 	const char *who = ERR_GET_REASON(code) > 1000 ? "TLS, from the other side" : "TLS";
 	return clog_error_set(err, -EPROTO, "%s: %s", who, tls_reason());
@@ -119,6 +133,20 @@ static int failed_before(const struct tls_stream *stream, struct clog_error *err
 
 /* ---- Receiving ---- */
 
+/* Finds out who is there, once the handshake is done. */
+static int recognise(struct tls_stream *stream, struct clog_error *err)
+{
+	X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
+	if (certificate == NULL && (stream->side == TLS_ACCEPT_ANYBODY || stream->side == TLS_ACCEPT_ANYBODY_1_2))
+		return 0;
+	if (certificate == NULL || tls_identity_of(certificate, &stream->peer) != 0)
+		return clog_error_set(err, -EACCES, "%s", no_name);
+	if (stream->side == TLS_CONNECT && stream->peer.kind != TLS_MEMBER)
+		return clog_error_set(err, -EACCES, "its certificate is a client's, and not a member's");
+	stream->known = true;
+	return 0;
+}
+
 static int shake(struct tls_stream *stream, struct clog_error *err)
 {
 	if (stream->ready)
@@ -129,13 +157,10 @@ static int shake(struct tls_stream *stream, struct clog_error *err)
 		int rc = explain(stream, result, err);
 		return rc == -EAGAIN ? 0 : rc;
 	}
-	X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
-	if (certificate == NULL || tls_identity_of(certificate, &stream->peer) != 0) {
-		stream->failed = -EACCES;
-		return clog_error_set(err, -EACCES, "%s", no_name);
-	}
-	stream->ready = true;
-	return 0;
+	const int rc = recognise(stream, err);
+	stream->failed = rc;
+	stream->ready = rc == 0;
+	return rc;
 }
 
 int tls_stream_receive(struct tls_stream *stream, const void *data, size_t size, struct clog_error *err)
@@ -157,7 +182,7 @@ bool tls_stream_ready(const struct tls_stream *stream)
 const struct tls_identity *tls_stream_peer(const struct tls_stream *stream)
 {
 	assert(stream->ready);
-	return &stream->peer;
+	return stream->known ? &stream->peer : NULL;
 }
 
 ssize_t tls_stream_read(struct tls_stream *stream, void *data, size_t capacity, struct clog_error *err)

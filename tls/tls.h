@@ -2,8 +2,9 @@
  * knows sockets or an event loop.
  *
  * Who somebody is, is in the certificate's subject alternative name, URI:clog://CLUSTER/member/NAME or .../client/NAME;
- * both sides show theirs, and each checks the other's against the authority. There is no resumption, no early data, and
- * nothing older than TLS 1.3. Who connects may offer protocols (ALPN); then h2 must be among them.
+ * both sides show theirs, and each checks the other's against the authority; a client need not where that is let in. There
+ * is no resumption, no early data, and nothing older than TLS 1.3 where nobody asks for it. Who connects finds a member at
+ * the other side, or nobody; and may offer protocols (ALPN): then h2 must be among them.
  *
  * A context may be used on any thread, a stream on one at a time. Errors are negative errno with a sentence. */
 #ifndef CLOG_TLS_TLS_H
@@ -42,12 +43,12 @@ struct tls_context;
  * Blocks, but not on a file that has no end. */
 int tls_context_load(struct tls_context **context, const char *folder, struct clog_error *err);
 /* The same for one that only connects, and has no certificate: ca.pem alone is loaded from the folder. It trusts the members of
- * any cluster of that authority, and has no identity. */
+ * any cluster of that authority, and has no identity. What is let in so is told who it is by other means, such as a token. */
 int tls_context_load_authority(struct tls_context **context, const char *folder, struct clog_error *err);
 struct tls_context *tls_context_ref(struct tls_context *context);
 /* The last one frees. NULL is allowed. */
 void tls_context_unref(struct tls_context *context);
-/* Who the context's own certificate says that one is. Valid as long as the context. */
+/* Who the context's own certificate says that one is; NULL for one that has none. Valid as long as the context. */
 const struct tls_identity *tls_context_identity(const struct tls_context *context);
 /* A number that changes when one of the folder's three files does. Looks at their times and sizes only. */
 uint64_t tls_folder_stamp(const char *folder);
@@ -57,24 +58,26 @@ uint64_t tls_folder_stamp(const char *folder);
 /* One side of a connection. */
 struct tls_stream;
 
-/* Which side begins. */
-enum tls_side { TLS_CONNECT, TLS_ACCEPT };
+/* Which side it is: the one that begins; or the one that lets in whom it trusts, by a certificate; anybody, and a
+ * certificate that is shown has to be good; anybody, who may speak TLS 1.2, with ephemeral keys and authenticated ciphers
+ * only, besides. */
+enum tls_side { TLS_CONNECT, TLS_ACCEPT, TLS_ACCEPT_ANYBODY, TLS_ACCEPT_ANYBODY_1_2 };
 
-/* Creates a side, which takes a reference to the context. -ENOMEM. */
+/* Creates a side, which takes a reference to the context; one without a certificate only connects. -ENOMEM. */
 int tls_stream_create(struct tls_stream **stream, struct tls_context *context, enum tls_side side);
 /* NULL is allowed. */
 void tls_stream_destroy(struct tls_stream *stream);
 
 /* Takes bytes from the wire, all of them, and goes on with the handshake; once it is ready, call tls_stream_read until
  * there is no more, since what is not read is kept. -EACCES: who is there is not trusted, or does not say who it is;
- * -EPROTO: it does not speak TLS 1.3, or not rightly; -ENOMEM. What is pending after an error tells the other side.
+ * -EPROTO: it does not speak TLS as new as wanted, or not rightly; -ENOMEM. What is pending after an error tells the other side.
  * After an error of any call but -ENODATA the stream only fails. */
 int tls_stream_receive(struct tls_stream *stream, const void *data, size_t size, struct clog_error *err);
-/* Whether the handshake is done and the other side is somebody. With TLS 1.3 the side that connects is ready before the
+/* Whether the handshake is done and the other side is let in. With TLS 1.3 the side that connects is ready before the
  * other has judged its certificate: what it writes then may be thrown away, and that it was refused comes later, as an
  * error of tls_stream_read. Only an answer tells it that it was let in. */
 bool tls_stream_ready(const struct tls_stream *stream);
-/* Who the other side is. Only when ready; valid as long as the stream. */
+/* Who the other side is; NULL for one that is let in without a certificate. Only when ready; valid as long as the stream. */
 const struct tls_identity *tls_stream_peer(const struct tls_stream *stream);
 
 /* Gives what was received in clear: how many bytes, 0 when there are no more for now. -ENODATA when the other side has
@@ -99,8 +102,9 @@ struct ssl_st;
 
 /* Makes an OpenSSL context of somebody else's (an SSL_CTX), who has the bytes of its connections, serve as this one does:
  * with its certificate, its authority, and as strictly, but that a client need not show a certificate. One that is shown has
- * to be good. May be called again, for the connections to come. -ENOMEM, and then it is not to be used. */
-int tls_serve(struct tls_context *context, struct ssl_ctx_st *ssl);
+ * to be good. side: TLS_ACCEPT_ANYBODY or TLS_ACCEPT_ANYBODY_1_2. May be called again, for the connections to come. -ENOMEM,
+ * and then it is not to be used. */
+int tls_serve(struct tls_context *context, struct ssl_ctx_st *ssl, enum tls_side side);
 /* Who the client of such a connection (an SSL) is. -ENOENT when it has shown no certificate. */
 int tls_served_identity(const struct ssl_st *ssl, struct tls_identity *identity);
 

@@ -136,6 +136,7 @@ static void what_is_rendered_reads_back_the_same(void **state)
 		                              .advertise = i % 8 == 0 ? "n1:7400" : NULL,
 		                              .join = i % 8 == 0 ? "dns:a:1,b:2" : NULL,
 		                              .tls = i % 5 == 0 ? paths[i] : NULL,
+		                              .tls_1_2 = i % 3 == 0,
 		                              .grpc = i % 3 == 0 ? "n1:8400" : NULL,
 		                              .guard = i % 2 == 0,
 		                              .allow_other = i % 3 == 0,
@@ -157,6 +158,7 @@ static void what_is_rendered_reads_back_the_same(void **state)
 		assert_same(options.advertise, first.advertise);
 		assert_same(options.join, first.join);
 		assert_same(options.tls, first.tls);
+		assert_int_equal(options.tls_1_2, first.tls_1_2);
 		assert_same(options.grpc, first.grpc);
 		assert_int_equal(options.guard, first.guard);
 		assert_int_equal(options.allow_other, first.allow_other);

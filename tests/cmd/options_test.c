@@ -67,7 +67,7 @@ static void help_names_every_option_and_variable(void **state)
 		"--help",           "--version",      "CLOG_DATA",  "CLOG_MOUNT",  "CLOG_NAME",     "CLOG_GUARD",
 		"CLOG_ALLOW_OTHER", "CLOG_CONFIG",    "--peer",     "--advertise", "--join",        "--tls",
 		"CLOG_PEER",        "CLOG_ADVERTISE", "CLOG_JOIN",  "CLOG_TLS",    "--grpc",        "CLOG_GRPC",
-		"--owner",          "--mode",         "CLOG_OWNER", "CLOG_MODE"};
+		"--owner",          "--mode",         "CLOG_OWNER", "CLOG_MODE",   "--tls-min",     "CLOG_TLS_MIN"};
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		assert_non_null(strstr(options_help, words[i]));
 }
@@ -121,6 +121,21 @@ static void wrong_values_are_named_with_where_they_stand(void **state)
 	/* Also where another source would have had its way. */
 	refuse_words(WORDS("--data", "/x", "--guard", "no"), WORDS("CLOG_GUARD", "1"),
 	             "CLOG_GUARD is yes or no, not '1'");
+}
+
+static void an_older_tls_is_for_who_asks_for_it(void **state)
+{
+	(void)state;
+	accept_words(WORDS("--data=/x"), WORDS());
+	assert_false(options.tls_1_2);
+	accept_words(WORDS("--data=/x", "--tls-min", "1.2"), WORDS("CLOG_TLS_MIN", "1.3"));
+	assert_true(options.tls_1_2);
+	accept_words(WORDS("--data=/x"), WORDS("CLOG_TLS_MIN", "1.2"));
+	assert_true(options.tls_1_2);
+	accept_words(WORDS("--data=/x", "--tls-min=1.3"), WORDS("CLOG_TLS_MIN", "1.2"));
+	assert_false(options.tls_1_2);
+	refuse_words(WORDS("--data=/x", "--tls-min=1.1"), WORDS(), "--tls-min is 1.2 or 1.3, not '1.1'");
+	refuse_words(WORDS("--data=/x"), WORDS("CLOG_TLS_MIN", "TLS1.2"), "CLOG_TLS_MIN is 1.2 or 1.3, not 'TLS1.2'");
 }
 
 static void names_that_no_member_has_are_refused(void **state)
@@ -328,6 +343,7 @@ int main(void)
 		cmocka_unit_test(a_stray_argument_is_named),
 		cmocka_unit_test(a_missing_or_needless_value_is_named),
 		cmocka_unit_test(wrong_values_are_named_with_where_they_stand),
+		cmocka_unit_test(an_older_tls_is_for_who_asks_for_it),
 		cmocka_unit_test(names_that_no_member_has_are_refused),
 		cmocka_unit_test(a_member_among_others_is_told_of_them),
 		cmocka_unit_test(clients_are_told_where_members_reach_it),

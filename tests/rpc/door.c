@@ -33,7 +33,7 @@ void channels_destroy(struct channels *channels, void (*closed)(void *arg), void
 }
 
 int channel_accept(struct channel **channel, struct channels *channels, struct uv_stream_s *listener,
-                   struct tls_context *tls, const struct channel_ops *ops, void *arg)
+                   struct tls_context *tls, enum tls_side side, const struct channel_ops *ops, void *arg)
 {
 	struct door *door = (struct door *)channels;
 	*channel = room_for(sizeof **channel);

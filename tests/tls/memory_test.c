@@ -95,6 +95,8 @@ static void run(struct side sides[2])
 	}
 }
 
+static enum tls_side accepting_side = TLS_ACCEPT;
+
 /* Both are ready and have spoken: 0. Else the error of one, which has a sentence; that there be none, and they wait for each
  * other, must not be. */
 static int meet(struct tls_context *connecting, struct tls_context *accepting, struct clog_error *err)
@@ -102,7 +104,7 @@ static int meet(struct tls_context *connecting, struct tls_context *accepting, s
 	struct side sides[2] = {0};
 	int rc = tls_stream_create(&sides[TLS_CONNECT].stream, connecting, TLS_CONNECT);
 	if (rc == 0)
-		rc = tls_stream_create(&sides[TLS_ACCEPT].stream, accepting, TLS_ACCEPT);
+		rc = tls_stream_create(&sides[TLS_ACCEPT].stream, accepting, accepting_side);
 	if (rc != 0) {
 		clog_error_set(err, rc, "created");
 		tls_stream_destroy(sides[TLS_CONNECT].stream);
@@ -147,6 +149,20 @@ static int load_and_meet(struct clog_error *err)
 static int meet_right(struct clog_error *err)
 {
 	return meet(a, b, err);
+}
+
+/* Who has an authority alone, and shows nothing, meets one who lets in anybody. */
+static int load_and_meet_anybody(struct clog_error *err)
+{
+	struct tls_context *fresh = NULL;
+	int rc = tls_context_load_authority(&fresh, "a", err);
+	if (rc != 0)
+		return rc;
+	accepting_side = TLS_ACCEPT_ANYBODY;
+	rc = meet(fresh, b, err);
+	accepting_side = TLS_ACCEPT;
+	tls_context_unref(fresh);
+	return rc;
 }
 
 static int meet_stranger(struct clog_error *err)
@@ -194,6 +210,11 @@ static void certificates_without_memory_are_not_loaded(void **state)
 	run_out(load_and_meet, 0);
 }
 
+static void an_authority_without_memory_is_not_loaded(void **state)
+{
+	run_out(load_and_meet_anybody, 0);
+}
+
 static void a_stranger_is_not_let_in_for_want_of_memory(void **state)
 {
 	run_out(meet_stranger, -EACCES);
@@ -232,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_handshake_without_memory_is_an_error),
 		cmocka_unit_test(certificates_without_memory_are_not_loaded),
+		cmocka_unit_test(an_authority_without_memory_is_not_loaded),
 		cmocka_unit_test(a_stranger_is_not_let_in_for_want_of_memory),
 	};
 	/* Before OpenSSL has any. */

@@ -6,12 +6,17 @@
 
 #define READ_SIZE 65536u
 
-void pair_begin(struct pair *pair, struct tls_context *connecting, struct tls_context *accepting)
+void pair_begin_as(struct pair *pair, struct tls_context *connecting, struct tls_context *accepting, enum tls_side side)
 {
 	*pair = (struct pair){0};
 	if (tls_stream_create(&pair->ends[TLS_CONNECT].stream, connecting, TLS_CONNECT) != 0 ||
-	    tls_stream_create(&pair->ends[TLS_ACCEPT].stream, accepting, TLS_ACCEPT) != 0)
+	    tls_stream_create(&pair->ends[TLS_ACCEPT].stream, accepting, side) != 0)
 		abort();
+}
+
+void pair_begin(struct pair *pair, struct tls_context *connecting, struct tls_context *accepting)
+{
+	pair_begin_as(pair, connecting, accepting, TLS_ACCEPT);
 }
 
 void pair_end(struct pair *pair)

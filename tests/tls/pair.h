@@ -26,6 +26,9 @@ struct pair {
 
 /* The contexts stay the caller's. */
 void pair_begin(struct pair *pair, struct tls_context *connecting, struct tls_context *accepting);
+/* The same, where whoever accepts does so as side. */
+void pair_begin_as(struct pair *pair, struct tls_context *connecting, struct tls_context *accepting,
+                   enum tls_side side);
 void pair_end(struct pair *pair);
 /* Moves what is pending, pieces of at most so many bytes, until there is nothing more, and reads what comes. A side that
  * has failed takes nothing more, but what it has pending is given to the other. */
