@@ -18,18 +18,19 @@ class Load:
     generator = "append"
 
     def __init__(self, members=()):
-        self.members, self.rates, self.halves, self.lates = members, [], [], []
+        self.members, self.rates, self.halves, self.lates, self.latest = members, [], [], [], []
         self.cpu_s = self.count = 0
 
     def turn(self, *arguments, seconds):
         """One more."""
         cpu = cpu_s(self.members)
-        rate, half, late = map(int, say(program(self.generator), *arguments, seconds).split())
+        rate, half, late, latest = map(int, say(program(self.generator), *arguments, seconds).split())
         self.cpu_s += cpu_s(self.members) - cpu
         self.count += rate * seconds
         self.rates.append(rate)
         self.halves.append(half / 1000)
         self.lates.append(late / 1000)
+        self.latest.append(latest / 1000)
 
     def cost(self):
         """Seconds of the processor for a million records, of all members."""
@@ -42,6 +43,10 @@ class Load:
     def times(self):
         """What half of the records, and 99 of 100, took at most."""
         return f"{statistics.median(self.halves):.2f} / {statistics.median(self.lates):.2f}"
+
+    def all_times(self):
+        """The same, and 999 of 1000."""
+        return f"{self.times()} / {statistics.median(self.latest):.2f}"
 
 
 def appends(table, count, seconds, turns):

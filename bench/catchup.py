@@ -35,8 +35,8 @@ class Watch(threading.Thread):
 
 def load(member, writers):
     """Appends for a while: records a second, p50 and p99 in ms."""
-    rate, half, late = map(int, say(program("append"), member.path("log/append"), RECORD_SIZE, writers,
-                                    WINDOW_S).split())
+    rate, half, late, _ = map(int, say(program("append"), member.path("log/append"), RECORD_SIZE, writers,
+                                       WINDOW_S).split())
     return rate, half / 1000, late / 1000
 
 

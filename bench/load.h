@@ -14,8 +14,8 @@ struct load_ops {
 	void (*close)(void *target);
 };
 
-/* Writes for so long, and prints one line: records a second, then the times of a record, in microseconds, that half and
- * 99 of 100 stay below. A write that fails ends the program. */
+/* Writes for so long, and prints one line: records a second, then the times of a record, in microseconds, that half, 99 of
+ * 100 and 999 of 1000 stay below. A write that fails ends the program. */
 void load_run(const struct load_ops *ops, unsigned writers, double seconds);
 
 #endif

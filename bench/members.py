@@ -11,7 +11,7 @@ sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from member import Member, mounts, read  # noqa: E402 pylint: disable=wrong-import-position
 from wait import until  # noqa: E402 pylint: disable=wrong-import-position
 
-PORT = 7400
+PORT, GRPC_PORT, HTTP_PORT = 7400, 7401, 7402
 
 
 def program(name):
@@ -45,8 +45,9 @@ def voters(member):
 
 
 @contextlib.contextmanager
-def cluster(count):
-    """Gives so many members that vote, the first one leading; more than one talk by TLS."""
+def cluster(count, doors=False):
+    """Gives so many members that vote, the first one leading; more than one talk by TLS. With doors the first one has
+    network doors, at its grpc and http, and a client's certificates are in its client's folder."""
     with contextlib.ExitStack() as stack:
         authority = stack.enter_context(tempfile.TemporaryDirectory(prefix="clog-bench."))
         net = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}"
@@ -61,6 +62,8 @@ def cluster(count):
                 options = ["--peer", f"{net}.{number}:{PORT}", "--tls", f"{authority}/n{number}"]
             if number > 1:
                 options += ["--join", f"{net}.1:{PORT}"]
+            elif doors:
+                options += ["--grpc", f"{net}.1:{GRPC_PORT}", "--http", f"{net}.1:{HTTP_PORT}"]
             member = Member(f"n{number}", *options)
             stack.callback(member.close)
             members.append(member)
@@ -69,6 +72,10 @@ def cluster(count):
             else:
                 member.launch()
         until(lambda: all(voters(member) == count for member in members), 30, f"{count} members vote")
+        if doors:
+            members[0].grpc, members[0].http = f"{net}.1:{GRPC_PORT}", f"{net}.1:{HTTP_PORT}"
+            members[0].client = authority + "/client"
+            say(program("clog"), "cert", "client", authority + "/ca", "bench", "--out", members[0].client)
         yield members
 
 

@@ -1,15 +1,16 @@
 """Others that keep a record on three members, beside clog's three, in turns: Redis that syncs each record and waits for a
-replica, and NATS JetStream, which does not sync before it answers. Debian's redis-server and nats-server."""
+replica, etcd, and NATS JetStream, which does not sync before it answers. Debian's redis-server, etcd and nats-server."""
 
 import contextlib
 import shutil
 import subprocess
 import tempfile
+import urllib.request
 
 from appends import RECORD_SIZE, WRITERS, Load
 from members import cluster, program, until
 
-REDIS_PORT, NATS_PORT, ROUTE_PORT = 17380, 17390, 17394
+REDIS_PORT, NATS_PORT, ROUTE_PORT, ETCD_PORT, ETCD_PEER_PORT = 17380, 17390, 17394, 17400, 17404
 NATS = """server_name: n{number}
 listen: 127.0.0.1:{port}
 jetstream {{ store_dir: "{folder}" }}
@@ -66,6 +67,31 @@ def answers(*arguments):
                               stderr=subprocess.DEVNULL, check=False, timeout=3).returncode == 0
     except subprocess.TimeoutExpired:
         return False
+
+
+@contextlib.contextmanager
+def etcd(folder):
+    """Three members; the one that leads is the first of what is given, and has an address."""
+    def url(port, number):
+        return f"http://127.0.0.1:{port + number}"
+    everyone = ",".join(f"n{number}={url(ETCD_PEER_PORT, number)}" for number in range(3))
+    commands = [["etcd", "--name", f"n{number}", "--data-dir", tempfile.mkdtemp(dir=folder),
+                 "--listen-client-urls", url(ETCD_PORT, number), "--advertise-client-urls", url(ETCD_PORT, number),
+                 "--listen-peer-urls", url(ETCD_PEER_PORT, number),
+                 "--initial-advertise-peer-urls", url(ETCD_PEER_PORT, number), "--initial-cluster", everyone,
+                 "--quota-backend-bytes", str(8 << 30)] for number in range(3)]
+    with servers(commands) as peers:
+        for number, peer in enumerate(peers):
+            peer.address = f"127.0.0.1:{ETCD_PORT + number}"
+        until(lambda: any(map(leads, peers)), 30, "an etcd leads")
+        yield sorted(peers, key=leads, reverse=True)
+
+
+def leads(peer):
+    """Whether an etcd says so."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{peer.address}/metrics", timeout=3) as metrics:
+        return b"\netcd_server_is_leader 1\n" in metrics.read()
+    return False
 
 
 @contextlib.contextmanager
