@@ -191,20 +191,8 @@ static void finish(struct call *call)
 	free(call->state);
 }
 
-const struct method consume_one = {.path = "/log.v1.Log/Consume",
-                                   .action = AUTH_CONSUME,
-                                   .timeout_ms = RPC_ANSWER_MS,
-                                   .begin = begin,
-                                   .message = message,
-                                   .more = more,
-                                   .stop = stop,
-                                   .finish = finish};
-const struct method consume_stream = {.path = "/log.v1.Log/ConsumeStream",
-                                      .action = AUTH_CONSUME,
-                                      .lasts = true,
-                                      .begin = begin,
-                                      .message = message,
-                                      .more = more,
-                                      .drain = drain,
-                                      .stop = stop,
-                                      .finish = finish};
+/* What both have alike. */
+#define CONSUME .action = AUTH_CONSUME, .begin = begin, .message = message, .more = more, .stop = stop, .finish = finish
+
+const struct method consume_one = {.path = "/log.v1.Log/Consume", .timeout_ms = RPC_ANSWER_MS, CONSUME};
+const struct method consume_stream = {.path = "/log.v1.Log/ConsumeStream", .lasts = true, .drain = drain, CONSUME};

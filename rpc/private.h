@@ -39,8 +39,6 @@
 #define RPC_SETTINGS_MAX 32u         /* in a frame of settings */
 #define RPC_PIPELINE_COUNT 16384u    /* records of a ProduceStream that are not acknowledged */
 #define RPC_PIPELINE_SIZE (4u << 20) /* and their bytes */
-#define RPC_BATCH_SIZE (256u << 10)  /* bytes of its records that are appended as one batch, but for one larger */
-#define RPC_BATCH_COUNT 4096u        /* and how many */
 #define RPC_ROOM_MS 10000u           /* how long records wait for room in the service's queue */
 #define RPC_DRAIN_MS 5000u           /* how long calls under way may take when the door closes */
 #define RPC_TICK_MS 50u              /* how often times are looked at */

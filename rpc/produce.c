@@ -2,43 +2,39 @@
  * the next ones gather. They are acknowledged in their order. */
 #include "rpc/private.h"
 
-#include "proto/log.pb-c.h"
+#include "rpc/batch.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Records on their way through the service. */
-struct batch {
+struct sent {
 	struct service_append append;
 	struct call *call;
-	struct batch *next;
+	struct sent *next;
 	uint32_t count;
 	size_t size;
+	bool answered_once, under_session;
 	bool answered;
 };
 
 struct produce {
-	/* What gathers. */
-	unsigned char *data;
-	size_t size, capacity;
-	uint32_t *sizes;
-	uint32_t count, sizes_capacity;
-	uint64_t expected; /* SERVICE_ANYWHERE: any offset */
+	struct batch batch; /* what gathers */
 	/* What is under way, in order. */
-	struct batch *first, **last;
-	uint32_t under_way;
+	struct sent *first, **last;
+	uint32_t under_way, sessions_under_way;
 	size_t under_way_size;
-	int failure;         /* with which the call ends once what was sent before is answered */
-	bool all;            /* the client sends no more */
-	uint64_t blocked_ms; /* since when there is no room in the service's queue; 0: there is */
+	int failure;          /* with which the call ends once what was sent before is answered */
+	const char *sentence; /* that says more of it; NULL: none */
+	bool all;             /* the client sends no more */
+	uint64_t blocked_ms;  /* since when there is no room in the service's queue; 0: there is */
 };
 
 /* What the client is told of a record that is not acknowledged. */
-static void fail(struct call *call, int error)
+static void fail(struct call *call, int error, const char *sentence)
 {
 	call->outcome = error == -ETIMEDOUT || error == -ECONNABORTED ? "unknown" : "refused";
-	call_fail(call, error);
+	call_refuse(call, error, sentence != NULL ? sentence : status_sentence(error));
 }
 
 /* Ends the call where nothing is under way any more that comes before its end. */
@@ -48,8 +44,8 @@ static void settle(struct call *call)
 	if (call->done || produce->first != NULL)
 		return;
 	if (produce->failure != 0)
-		fail(call, produce->failure);
-	else if (produce->all && produce->count == 0)
+		fail(call, produce->failure, produce->sentence);
+	else if (produce->all && produce->batch.count == 0)
 		call_finish(call, STATUS_OK, NULL);
 }
 
@@ -58,38 +54,51 @@ static bool is_full(struct call *call)
 {
 	const struct produce *produce = call->state;
 	return produce->failure != 0 || produce->under_way >= RPC_PIPELINE_COUNT ||
-	       produce->under_way_size >= RPC_PIPELINE_SIZE || produce->blocked_ms != 0 || !call_room(call);
+	       produce->under_way_size >= RPC_PIPELINE_SIZE || produce->sessions_under_way >= SERVICE_SESSION_BATCHES ||
+	       produce->blocked_ms != 0 || !call_room(call);
 }
 
 /* ---- Answers ---- */
 
-static void acknowledge(struct call *call, const struct batch *batch)
+static void acknowledge(struct call *call, const struct sent *sent)
 {
 	Log__V1__ProduceResponse response = LOG__V1__PRODUCE_RESPONSE__INIT;
-	for (uint32_t i = 0; i < batch->count; i++) {
-		response.offset = batch->append.first_offset + i;
+	const uint32_t count = sent->answered_once ? 1 : sent->count;
+	for (uint32_t i = 0; i < count; i++) {
+		response.offset = sent->append.first_offset + i;
 		call_reply(call, &response.base);
 	}
 }
 
+/* The first that is under way is answered. */
+static void take_answer(struct call *call, const struct sent *sent)
+{
+	const int status = sent->append.status;
+	if (status == 0)
+		acknowledge(call, sent);
+	else
+		fail(call, status,
+		     status == -EINVAL ? "the session has another key, or other records have some of these numbers"
+		                       : NULL);
+}
+
 static void on_appended(struct service_append *append, void *arg)
 {
-	struct batch *batch = arg;
-	struct call *call = batch->call;
+	struct sent *sent = arg;
+	struct call *call = sent->call;
 	struct produce *produce = call->state;
-	batch->answered = true;
+	sent->answered = true;
 	call_keep(call);
-	while ((batch = produce->first) != NULL && batch->answered) {
-		produce->first = batch->next;
+	while ((sent = produce->first) != NULL && sent->answered) {
+		produce->first = sent->next;
 		if (produce->first == NULL)
 			produce->last = &produce->first;
-		produce->under_way -= batch->count;
-		produce->under_way_size -= batch->size;
-		if (!call->done && batch->append.status == 0)
-			acknowledge(call, batch);
-		else if (!call->done)
-			fail(call, batch->append.status);
-		free(batch);
+		produce->under_way -= sent->count;
+		produce->under_way_size -= sent->size;
+		produce->sessions_under_way -= sent->under_session;
+		if (!call->done)
+			take_answer(call, sent);
+		free(sent);
 		call_release(call);
 	}
 	settle(call);
@@ -100,24 +109,18 @@ static void on_appended(struct service_append *append, void *arg)
 
 /* ---- Appending ---- */
 
-static struct batch *make_batch(struct call *call)
+static struct sent *make_sent(struct call *call)
 {
-	struct produce *produce = call->state;
-	struct batch *batch = calloc(1, sizeof *batch);
-	if (batch == NULL)
+	const struct produce *produce = call->state;
+	struct sent *sent = calloc(1, sizeof *sent);
+	if (sent == NULL)
 		return NULL;
-	batch->call = call;
-	batch->count = produce->count;
-	batch->size = produce->size;
-	return batch;
-}
-
-/* What is gathered is in the service's hands, or there is no hope for it. */
-static void clear(struct produce *produce)
-{
-	produce->count = 0;
-	produce->size = 0;
-	produce->expected = SERVICE_ANYWHERE;
+	sent->call = call;
+	sent->count = produce->batch.count;
+	sent->size = produce->batch.size;
+	sent->answered_once = produce->batch.answered_once;
+	sent->under_session = produce->batch.session.id != 0;
+	return sent;
 }
 
 static void on_room(void *arg);
@@ -140,31 +143,31 @@ static void block(struct call *call)
 static void append(struct call *call)
 {
 	struct produce *produce = call->state;
-	if (produce->count == 0 || produce->failure != 0)
+	if (produce->batch.count == 0 || produce->failure != 0)
 		return;
-	struct batch *batch = make_batch(call);
-	int rc = batch == NULL ? -ENOMEM
-	                       : service_append_at(call->rpc->service, &batch->append, produce->expected, produce->data,
-	                                           produce->sizes, produce->count, on_appended, batch);
+	struct sent *sent = make_sent(call);
+	int rc = sent == NULL ? -ENOMEM
+	                      : batch_append(&produce->batch, call->rpc->service, &sent->append, on_appended, sent);
 	if (rc == -EAGAIN) {
-		free(batch);
+		free(sent);
 		block(call);
 		return;
 	}
 	produce->blocked_ms = 0;
+	/* It is in the service's hands, or there is no hope for it. */
+	batch_clear(&produce->batch);
 	if (rc < 0) {
-		free(batch);
-		clear(produce);
+		free(sent);
 		produce->failure = rc;
 		settle(call);
 		return;
 	}
 	call_keep(call);
-	*produce->last = batch;
-	produce->last = &batch->next;
-	produce->under_way += batch->count;
-	produce->under_way_size += batch->size;
-	clear(produce);
+	*produce->last = sent;
+	produce->last = &sent->next;
+	produce->under_way += sent->count;
+	produce->under_way_size += sent->size;
+	produce->sessions_under_way += sent->under_session;
 }
 
 static void try_again(struct call *call)
@@ -200,7 +203,7 @@ void produce_tick(struct rpc *rpc, uint64_t now_ms)
 		if (now_ms < produce->blocked_ms + RPC_ROOM_MS)
 			continue;
 		call_leave(call);
-		clear(produce);
+		batch_clear(&produce->batch);
 		produce->failure = -EAGAIN;
 		settle(call);
 	}
@@ -208,56 +211,27 @@ void produce_tick(struct rpc *rpc, uint64_t now_ms)
 
 /* ---- The methods ---- */
 
-/* Adds a record to what is gathered. -ENOMEM. */
-static int gather(struct produce *produce, const ProtobufCBinaryData *value)
-{
-	if (produce->count == produce->sizes_capacity) {
-		const uint32_t capacity = produce->sizes_capacity == 0 ? 1 : 4 * produce->sizes_capacity;
-		uint32_t *sizes = realloc(produce->sizes, capacity * sizeof *sizes);
-		if (sizes == NULL)
-			return -ENOMEM;
-		produce->sizes = sizes;
-		produce->sizes_capacity = capacity;
-	}
-	if (produce->size + value->len > produce->capacity) {
-		const size_t capacity = produce->size + value->len + produce->size;
-		unsigned char *data = realloc(produce->data, capacity);
-		if (data == NULL)
-			return -ENOMEM;
-		produce->data = data;
-		produce->capacity = capacity;
-	}
-	if (value->len > 0)
-		memcpy(produce->data + produce->size, value->data, value->len);
-	produce->size += value->len;
-	produce->sizes[produce->count++] = (uint32_t)value->len;
-	return 0;
-}
-
 static bool message(struct call *call, const void *data, size_t size)
 {
 	struct produce *produce = call->state;
 	const Log__V1__ProduceRequest *request = arena_unpack(&call->rpc->arena, &log__v1__produce_request__descriptor,
 	                                                      data, size);
-	if (request == NULL || request->record == NULL) {
+	const char *wrong = request == NULL ? status_sentence(-EINVAL) : batch_check(request);
+	if (wrong != NULL) {
 		append(call);
 		produce->failure = -EINVAL;
+		produce->sentence = wrong;
 		call_pause(call);
 		settle(call);
 		return false;
 	}
-	const bool conditional = request->condition_case == LOG__V1__PRODUCE_REQUEST__CONDITION_EXPECTED_OFFSET;
-	const bool fits = produce->count < RPC_BATCH_COUNT &&
-	                  produce->size + request->record->value.len <= RPC_BATCH_SIZE && !conditional;
-	if (produce->count > 0 && (!fits || produce->expected != SERVICE_ANYWHERE))
+	if (produce->batch.count > 0 && !batch_fits(&produce->batch, request))
 		append(call);
 	if (!call->done && is_full(call))
 		call_pause(call);
 	if (call->done || call->paused)
 		return false;
-	if (conditional)
-		produce->expected = request->expected_offset;
-	int rc = gather(produce, &request->record->value);
+	int rc = batch_add(&produce->batch, request);
 	if (rc != 0) {
 		produce->failure = rc;
 		settle(call);
@@ -289,7 +263,8 @@ static void drain(struct call *call)
 	struct produce *produce = call->state;
 	if (!call->method->client_streams)
 		return;
-	produce->failure = -ESHUTDOWN;
+	if (produce->failure == 0)
+		produce->failure = -ESHUTDOWN;
 	call_pause(call);
 	settle(call);
 }
@@ -307,7 +282,7 @@ static int begin(struct call *call)
 	struct produce *produce = calloc(1, sizeof *produce);
 	if (produce == NULL)
 		return -ENOMEM;
-	clear(produce);
+	batch_clear(&produce->batch);
 	produce->last = &produce->first;
 	call->state = produce;
 	return 0;
@@ -318,29 +293,15 @@ static void finish(struct call *call)
 	struct produce *produce = call->state;
 	if (produce == NULL)
 		return;
-	free(produce->data);
-	free(produce->sizes);
+	batch_finish(&produce->batch);
 	free(produce);
 }
 
-const struct method produce_one = {.path = "/log.v1.Log/Produce",
-                                   .action = AUTH_PRODUCE,
-                                   .begin = begin,
-                                   .message = message,
-                                   .gap = gap,
-                                   .ended = ended,
-                                   .more = more,
-                                   .drain = drain,
-                                   .stop = stop,
-                                   .finish = finish};
-const struct method produce_stream = {.path = "/log.v1.Log/ProduceStream",
-                                      .action = AUTH_PRODUCE,
-                                      .client_streams = true,
-                                      .begin = begin,
-                                      .message = message,
-                                      .gap = gap,
-                                      .ended = ended,
-                                      .more = more,
-                                      .drain = drain,
-                                      .stop = stop,
-                                      .finish = finish};
+/* What both have alike. */
+#define PRODUCE                                                                                                        \
+	.action = AUTH_PRODUCE, .begin = begin, .message = message, .gap = gap, .ended = ended, .more = more,          \
+	.drain = drain, .stop = stop, .finish = finish
+
+const struct method produce_one = {.path = "/log.v1.Log/Produce", PRODUCE};
+const struct method produce_stream = {
+	.path = "/log.v1.Log/ProduceStream", .client_streams = true, .lasts = true, PRODUCE};

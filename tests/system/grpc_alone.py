@@ -141,12 +141,13 @@ class Alone(MemberTest):
 
     def test_users_may_what_the_mode_says(self):
         self.client.produce(b"a")
-        for call, message, status in (("Produce", b"\x0a\x03\x0a\x01b", "7"), ("Consume", b"", "0")):
+        # What is refused at once has no message, which curl would fail to send.
+        for call, message, status in (("Produce", b"", "7"), ("Consume", bytes(5), "0")):
             said = subprocess.run(
                 ["curl", "-sS", "-D", "-", "--max-time", "30", "--http2-prior-knowledge", "-H", "te: trailers", "-H",
                  "content-type: application/grpc", "--data-binary", "@-", "-o", "/dev/null",
                  f"http://{ADDRESS}/log.v1.Log/{call}"],
-                input=b"\0" + len(message).to_bytes(4, "big") + message, capture_output=True, check=True,
+                input=message, capture_output=True, check=True,
                 user=STRANGER, group=ELSEWHERE, extra_groups=[]).stdout.decode()
             self.assertIn(f"grpc-status: {status}\r\n", said)
         self.assertIn(f"principal=user:{STRANGER}", self.member.told())
