@@ -1,0 +1,311 @@
+"""Who may do what at which door: each cell of the tables is tried, with every call that belongs to it."""
+
+import errno
+import os
+import random
+import socket
+import ssl
+import struct
+
+import grpc
+
+import http2
+import member
+import stubs
+import users
+from cluster import PORT as PEER_PORT, clog, expired
+from curl import Curl, Request
+from hostile_peers import NO_UNIT, TELLING, hello
+from stubs import clog_pb2, log_pb2
+from users import GROUP, IN_GROUP, OTHER, OWNER, OWNING, User
+from wait import until
+
+ACTIONS = ("produce", "consume", "observe", "admin")
+DOORS = ("mount", "gRPC", "HTTP")
+GRPC_PORT, HTTP_PORT = 8400, 7480
+
+# yes: may. no: may not, and it is known who asks: EACCES, 403, PERMISSION_DENIED. who: it is not: 401, UNAUTHENTICATED. out:
+# there is no connection. -: the door has no such call.
+
+USERS = """
+| who asks, mode 0640, no list          | door       | produce | consume | observe | admin |
+| root                                  | mount      | yes     | yes     | yes     | yes   |
+| the owner                             | mount      | yes     | yes     | yes     | yes   |
+| a user in the group                   | mount      | no      | yes     | yes     | no    |
+| another user                          | mount      | no      | no      | no      | no    |
+| root                                  | gRPC       | yes     | yes     | -       | yes   |
+| the owner                             | gRPC       | yes     | yes     | -       | yes   |
+| a user in the group                   | gRPC       | no      | no      | -       | no    |
+| another user                          | gRPC       | no      | no      | -       | no    |
+| root                                  | HTTP       | yes     | yes     | yes     | -     |
+| the owner                             | HTTP       | yes     | yes     | yes     | -     |
+| a user in the group                   | HTTP       | no      | no      | no      | -     |
+| another user                          | HTTP       | no      | no      | no      | -     |
+"""
+CERTIFICATES = """
+| who asks, TLS, no list                | door       | produce | consume | observe | admin |
+| a client's certificate                | gRPC       | yes     | yes     | -       | yes   |
+| a member's certificate                | gRPC       | yes     | yes     | -       | yes   |
+| an expired certificate                | gRPC       | out     | out     | -       | out   |
+| a certificate of another authority    | gRPC       | out     | out     | -       | out   |
+| nobody                                | gRPC       | who     | who     | -       | who   |
+| a client's certificate                | HTTP       | yes     | yes     | yes     | -     |
+| a member's certificate                | HTTP       | yes     | yes     | yes     | -     |
+| an expired certificate                | HTTP       | out     | out     | out     | -     |
+| a certificate of another authority    | HTTP       | out     | out     | out     | -     |
+| nobody                                | HTTP       | who     | who     | who     | -     |
+"""
+PEERS = """
+| who asks at the peers' port           | gets in |
+| a member's certificate                | yes     |
+| a member's certificate, as another    | no      |
+| a client's certificate                | no      |
+| an expired certificate                | no      |
+| a certificate of another authority    | no      |
+| nobody                                | no      |
+"""
+
+
+def rows(table):
+    """The rows of a table below its head, as lists of words."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    return lines[1:]
+
+
+# ---- The calls, by door and action ----
+
+def list_folder(path):
+    """A folder's names; root's, and whose else, too."""
+    os.listdir(path)
+
+
+def mount_calls(mount):
+    """Each is a function and its arguments, which raises what the kernel says."""
+    def read(*names):
+        return users.read, os.path.join(mount, *names)
+
+    def write(text, *names):
+        return users.write, os.path.join(mount, *names), text
+    return {"produce": [write(b"a\n", "append"), write(b"a\n", "log/lines")],
+            "consume": [read("records/0"), read("log/stream"), read("log/next"), (list_folder, mount + "/log/records")],
+            "observe": [read("status/health"), read("self/state"), (list_folder, mount + "/cluster")],
+            "admin": [write(b"0\n", "log/first"), write(b"all\n", "log/retention")]}
+
+
+TRIM, RETAIN, END = 1, 2, 0  # enum service_command_kind
+RECORD = 1                   # enum service_read_kind
+GRPC_CALLS = {
+    "produce": [("/log.v1.Log/Produce", stubs.request(b"a")), ("/log.v1.Log/ProduceStream", stubs.request(b"a"))],
+    "consume": [("/log.v1.Log/Consume", log_pb2.ConsumeRequest(offset=0)),
+                ("/log.v1.Log/ConsumeStream", log_pb2.ConsumeRequest(offset=0)),
+                ("/clog.v1.Clog/Read", clog_pb2.ReadRequest(kind=RECORD, offset=0)),
+                ("/clog.v1.Clog/Command", clog_pb2.CommandRequest(kind=END))],
+    "admin": [("/clog.v1.Clog/Command", clog_pb2.CommandRequest(kind=TRIM, offset=0)),
+              ("/clog.v1.Clog/Command", clog_pb2.CommandRequest(kind=RETAIN))],
+}
+BYTES, JSON = "application/octet-stream", "application/json"
+HTTP_CALLS = {
+    "produce": [("POST", "/v1/records", b"a", BYTES), ("POST", "/", b'{"record":{"value":"YQ=="}}', JSON),
+                ("POST", "/v1/records", b'["YQ=="]', JSON)],
+    "consume": [("GET", "/v1/records/0"), ("HEAD", "/v1/records/0"), ("GET", "/v1/records?limit=1"), ("HEAD", "/v1/tail"),
+                ("GET", "/", b'{"offset":0}', JSON)],
+    "observe": [("GET", "/v1/status"), ("GET", "/v1/members"), ("GET", "/metrics")],
+}
+WORDS = {0: "yes", errno.EACCES: "no", errno.EKEYREJECTED: "who", errno.ECONNREFUSED: "out"}
+GRPC_WORDS = {0: "yes", 7: "no", 16: "who", 14: "out"}
+
+
+def call_by_hand(address, path, message):
+    """A call of gRPC by a process that is somebody else's. Raises what stands for its status in WORDS."""
+    connection = http2.Connection(address)
+    try:
+        connection.send(http2.call(1, path, message))
+        status, data = None, False
+        for kind, flags, stream, payload in connection.frames():
+            if kind == http2.HEADERS:
+                status = dict(connection.decoder.decode(payload)).get("grpc-status", status)
+            data = data or kind == http2.DATA and len(payload) > 0
+            if data or stream == 1 and (kind == http2.RST_STREAM or flags & http2.END_STREAM):
+                break
+        word = "yes" if data else GRPC_WORDS.get(int(status), status)
+        code = {text: number for number, text in WORDS.items()}.get(word, errno.EPROTO)
+        if code:
+            raise OSError(code, word)
+    finally:
+        connection.close()
+
+
+class Asker:
+    """Somebody who asks: a user, or who has a folder of certificates (or of an authority alone), or a token."""
+
+    def __init__(self, user=None, tls=None, token=None):
+        self.user, self.tls, self.token = user, tls, token
+
+    def credentials(self):
+        def content(name):
+            path = os.path.join(self.tls, name)
+            if not os.path.exists(path):
+                return None
+            with open(path, "rb") as file:
+                return file.read()
+        return grpc.ssl_channel_credentials(content("ca.pem"), content("key.pem"), content("cert.pem"))
+
+    def mount(self, place, action):
+        return [WORDS.get(code, errno.errorcode.get(code)) for code in self.user.outcomes(mount_calls(place)[action])]
+
+    def grpc(self, address, action):
+        if self.user:
+            calls = [(call_by_hand, address, path, message.SerializeToString()) for path, message in GRPC_CALLS[action]]
+            return [WORDS.get(code, errno.errorcode.get(code)) for code in self.user.outcomes(calls)]
+        options = [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
+        with (grpc.secure_channel(address, self.credentials(), options) if self.tls else
+              grpc.insecure_channel(address, options)) as channel:
+            return [self.call(channel, path, message) for path, message in GRPC_CALLS[action]]
+
+    def call(self, channel, path, message):
+        """A call by gRPC's own client: a word."""
+        metadata = [("authorization", "Bearer " + self.token)] if self.token else []
+        call = channel.unary_stream(path, request_serializer=type(message).SerializeToString)(
+            message, timeout=20, metadata=metadata)
+        try:
+            next(call)
+            return "yes"
+        except grpc.RpcError as error:
+            return GRPC_WORDS.get(error.code().value[0], f"{error.code()}: {error.details()}")
+        finally:
+            call.cancel()
+
+    def http(self, curl, url, action):
+        requests = [Request(url + path, method, *more) for method, path, *more in HTTP_CALLS[action]]
+        answers = curl.ask(*requests, user=self.user, tls=self.tls, token=self.token)
+        words = {200: "yes", 201: "yes", 401: "who", 403: "no", 0: "out"}
+        return [words.get(answer.status, f"{answer.status} {answer.body}") for answer in answers]
+
+
+class Table(member.MemberTest):
+    """A test with one member that has all doors."""
+
+    starts = False
+    limit_s = 90
+
+    def setUp(self):
+        super().setUp()
+        self.net = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}"
+        self.curl = Curl()
+        self.addCleanup(self.curl.close)
+        self.grpc_address = f"{self.net}.1:{GRPC_PORT}"
+        self.member.options = ("--grpc", self.grpc_address, "--http", f"{self.net}.1:{HTTP_PORT}")
+        os.chmod(self.member.folder, 0o755)
+
+    def begin(self, *options):
+        """Starts the member, and appends what can be read."""
+        self.tls = "--tls" in options
+        self.member.options += options
+        self.member.start()
+        users.write(self.member.path("append"))
+
+    def outcomes(self, asker, door, action):
+        """What each call of a cell came to."""
+        if door == "mount":
+            return asker.mount(self.mount, action)
+        if door == "gRPC":
+            return asker.grpc(self.grpc_address, action)
+        return asker.http(self.curl, f"http{'s' if self.tls else ''}://{self.net}.1:{HTTP_PORT}", action)
+
+    def try_all(self, table, askers):
+        """Tries each cell. Nothing is appended but what was let in."""
+        wrong, allowed = [], self.next()
+        tried = set()
+        for who, door, *cells in rows(table):
+            tried.add((who, door))
+            for action, expected in zip(ACTIONS, cells):
+                if expected == "-":
+                    continue
+                found = self.outcomes(askers[who], door, action)
+                allowed += found.count("yes") if action == "produce" else 0
+                if set(found) != {expected}:
+                    wrong.append(f"{who} may {action} by {door}: {found}, and it should be {expected}")
+        self.assertEqual(wrong, [])
+        self.assertEqual(self.next(), allowed, "what was denied has appended nothing")
+        doors = DOORS if "mount" in table else DOORS[1:]
+        self.assertEqual(tried, {(who, door) for who in askers for door in doors}, "each is tried at each door")
+
+    # Users
+
+    def test_users_by_owner_group_and_mode(self):
+        self.begin("--owner", f"{OWNER}:{GROUP}", "--mode", "0640", "--allow-other")
+        self.try_all(USERS, {"root": Asker(User(0, 0)), "the owner": Asker(OWNING), "a user in the group": Asker(IN_GROUP),
+                             "another user": Asker(OTHER)})
+
+    # Certificates
+
+    def folder(self, name):
+        return os.path.join(self.member.folder, name)
+
+    def cert(self, *arguments):
+        self.run_program([clog(), "cert", *arguments])
+
+    def make_certificates(self):
+        """Folders of everybody's, and of an authority alone; the member's is one's."""
+        authority, other = self.folder("ca"), self.folder("other")
+        self.cert("init", authority, "--cluster", "test")
+        self.cert("init", other, "--cluster", "test")
+        for name in ("one", "n2"):
+            self.cert("member", authority, name, "--host", f"{self.net}.1", "--out", self.folder(name))
+        self.cert("client", authority, "alice", "--out", self.folder("alice"))
+        self.cert("client", other, "alice", "--out", self.folder("foreign"))
+        expired(authority, "test", "n3", self.folder("n3"))
+        os.mkdir(self.folder("nobody"))
+        for name in ("foreign", "nobody", "n3"):
+            with open(self.folder("alice/ca.pem"), "rb") as right, open(self.folder(name + "/ca.pem"), "wb") as copy:
+                copy.write(right.read())
+
+    def certified(self):
+        """Who asks with which."""
+        return {"a client's certificate": Asker(tls=self.folder("alice")), "a member's certificate": Asker(tls=self.folder("n2")),
+                "an expired certificate": Asker(tls=self.folder("n3")), "nobody": Asker(tls=self.folder("nobody")),
+                "a certificate of another authority": Asker(tls=self.folder("foreign"))}
+
+    def test_certificates(self):
+        self.make_certificates()
+        self.begin("--tls", self.folder("one"))
+        self.try_all(CERTIFICATES, self.certified())
+
+    # The peers' port
+
+    def knock(self, host, tls, name):
+        """Comes to the peers' port from an address, greets by a name, and says something that no member says."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if os.path.exists(tls + "/cert.pem"):
+            context.load_cert_chain(tls + "/cert.pem", tls + "/key.pem")
+        with socket.create_connection((f"{self.net}.1", PEER_PORT), 20, (host, 0)) as plain:
+            try:
+                with context.wrap_socket(plain) as connection:
+                    connection.sendall(hello(name) + struct.pack("<II", 0xffffffff, 0))
+                    while connection.recv(4096):
+                        pass
+            except OSError as error:
+                self.assertNotIsInstance(error, TimeoutError)
+
+    def test_only_members_get_in_at_the_peers_port(self):
+        self.make_certificates()
+        self.begin("--tls", self.folder("one"), "--peer", f"{self.net}.1:{PEER_PORT}")
+        askers = self.certified()
+        askers["a member's certificate, as another"] = askers["a member's certificate"]
+        for number, (who, expected) in enumerate(rows(PEERS), 101):
+            host = f"{self.net}.{number}"
+            self.knock(host, askers.pop(who).tls, b"n3" if "another" in who else b"n2")
+            def told():
+                return [(name, reason) for address, name, reason in TELLING.findall(self.member.told()) if address == host]
+            name, reason = until(told, 20, f"{who} is told of")[0]
+            # Who is in is listened to, and refused for what it says.
+            found = "yes" if (name, reason) == ("n2", NO_UNIT) else "no"
+            self.assertEqual((who, found), (who, expected), reason)
+            self.assertTrue(found == "yes" or "certificate" in reason or "no member's" in reason, f"{who}: {reason}")
+        self.assertEqual(askers, {}, "each has knocked")
+
+
+if __name__ == "__main__":
+    member.main()
