@@ -7,6 +7,7 @@
 #include "cluster/cluster.h"
 #include "cmd/folders.h"
 #include "cmd/options.h"
+#include "cmd/renew.h"
 #include "error/error.h"
 #include "fs/fs.h"
 #include "observe/observe.h"
@@ -94,6 +95,8 @@ static void take_signal(uv_signal_t *handle, int number)
 	const char *const name = number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
 	if (number == SIGHUP && clogd->options.tls != NULL) {
 		cluster_loop_reload(clogd->host);
+		if (clogd->tls != NULL && cluster_loop_tls(clogd->host) == NULL)
+			renew(&clogd->tls, clogd->options.tls);
 		if (clogd->http != NULL)
 			rpc_http_reload(clogd->http);
 		return;
