@@ -12,17 +12,27 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
 	struct client *client = arg;
 	struct ended *call = &client->calls[frame->hd.stream_id];
-	if (name_size == 11 && memcmp(name, "grpc-status", 11) == 0)
-		memcpy(call->status, value, value_size < sizeof call->status ? value_size : 0);
-	if (name_size == 12 && memcmp(name, "clog-outcome", 12) == 0)
-		memcpy(call->outcome, value, value_size < sizeof call->outcome ? value_size : 0);
+	const struct {
+		const char *name;
+		char *text;
+		size_t size;
+	} all[] = {{"grpc-status", call->status, sizeof call->status},
+	           {"clog-outcome", call->outcome, sizeof call->outcome},
+	           {"clog-errno", call->error, sizeof call->error},
+	           {"grpc-message", call->message, sizeof call->message}};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (name_size == strlen(all[i].name) && memcmp(name, all[i].name, name_size) == 0)
+			memcpy(all[i].text, value, value_size < all[i].size ? value_size : 0);
 	return 0;
 }
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data, size_t size, void *arg)
 {
 	struct client *client = arg;
-	client->calls[stream].size += size;
+	struct ended *call = &client->calls[stream];
+	for (size_t i = 0; i < size && call->size + i < sizeof call->data; i++)
+		call->data[call->size + i] = data[i];
+	call->size += size;
 	return 0;
 }
 
@@ -107,6 +117,43 @@ int32_t client_call(struct client *client, const char *path, struct body *body, 
 		                      .valuelen = strlen(fields[i][1])};
 	const nghttp2_data_provider provider = {.source.ptr = body, .read_callback = give_body};
 	return nghttp2_submit_request(client->session, NULL, all, name == NULL ? 6 : 7, &provider, NULL);
+}
+
+int32_t client_ask_as(struct client *client, const char *path, const ProtobufCMessage *message, const char *name,
+                      const char *value, const char *again)
+{
+	const char *fields[][2] = {{":method", "POST"},    {":scheme", "http"}, {":path", path},
+	                           {":authority", "test"}, {"te", "trailers"},  {"content-type", "application/grpc"},
+	                           {name, value},          {name, again}};
+	nghttp2_nv all[8];
+	const size_t count = value == NULL ? 6 : again == NULL ? 7 : 8;
+	for (size_t i = 0; i < count; i++)
+		all[i] = (nghttp2_nv){.name = (uint8_t *)fields[i][0],
+		                      .namelen = strlen(fields[i][0]),
+		                      .value = (uint8_t *)fields[i][1],
+		                      .valuelen = strlen(fields[i][1])};
+	const nghttp2_data_provider provider = {.source.ptr = &client->body, .read_callback = give_body};
+	const size_t size = protobuf_c_message_pack(message, client->packed + FRAMING_HEAD_SIZE);
+	framing_head((uint32_t)size, client->packed);
+	client->body = (struct body){.data = client->packed, .size = FRAMING_HEAD_SIZE + size};
+	int32_t stream = nghttp2_submit_request(client->session, NULL, all, count, &provider, NULL);
+	client_exchange(client);
+	return stream;
+}
+
+int32_t client_ask(struct client *client, const char *path, const ProtobufCMessage *message)
+{
+	return client_ask_as(client, path, message, NULL, NULL, NULL);
+}
+
+void *client_answer(const struct client *client, int32_t stream, const ProtobufCMessageDescriptor *type)
+{
+	const struct ended *call = &client->calls[stream];
+	if (call->size < FRAMING_HEAD_SIZE)
+		return NULL;
+	const size_t size = (size_t)call->data[3] << 8 | call->data[4];
+	assert_true(size <= sizeof call->data - FRAMING_HEAD_SIZE);
+	return protobuf_c_message_unpack(type, NULL, size, call->data + FRAMING_HEAD_SIZE);
 }
 
 struct body client_message(unsigned char *bytes, uint32_t size)

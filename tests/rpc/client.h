@@ -9,14 +9,9 @@
 /* What became of a call, by its stream's number. */
 struct ended {
 	bool closed;
-	char status[4], outcome[8];
-	size_t size; /* bytes of its data */
-};
-
-struct client {
-	struct door door;
-	nghttp2_session *session;
-	struct ended calls[CALLS_MAX];
+	char status[4], outcome[8], error[16], message[160];
+	size_t size;             /* bytes of its data */
+	unsigned char data[512]; /* the first of them */
 };
 
 /* The body of a request. */
@@ -26,6 +21,14 @@ struct body {
 	bool open; /* it goes on later */
 };
 
+struct client {
+	struct door door;
+	nghttp2_session *session;
+	struct ended calls[CALLS_MAX];
+	unsigned char packed[2 << 20]; /* what client_ask sends */
+	struct body body;
+};
+
 /* A test's state: a client at a door that is open. */
 int client_set_up(void **state);
 int client_tear_down(void **state);
@@ -33,6 +36,12 @@ int client_tear_down(void **state);
 void client_exchange(struct client *client);
 /* Begins a call, with one more header or NULL, and gives its stream. The body is borrowed until it is sent. */
 int32_t client_call(struct client *client, const char *path, struct body *body, const char *name, const char *value);
+/* The same with a message of protobuf, which is sent in whole; and up to two headers of that name. */
+int32_t client_ask(struct client *client, const char *path, const ProtobufCMessage *message);
+int32_t client_ask_as(struct client *client, const char *path, const ProtobufCMessage *message, const char *name,
+                      const char *value, const char *again);
+/* The first message of its answer; NULL: there is none in whole. The caller frees it. */
+void *client_answer(const struct client *client, int32_t stream, const ProtobufCMessageDescriptor *type);
 /* A framed request that appends a record of so many bytes, or, with size 0, asks for the first one. */
 struct body client_message(unsigned char *bytes, uint32_t size);
 

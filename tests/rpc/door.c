@@ -134,9 +134,15 @@ static void ready(struct service *service)
 
 static int read_record(struct service *service, struct service_read *read)
 {
-	const struct door *door = (const struct door *)service;
-	if (read->offset >= door->count)
+	struct door *door = (struct door *)service;
+	if (read->kind != SERVICE_STREAM && read->offset >= door->count - door->behind)
 		return -ENOENT;
+	door->served++;
+	if (read->kind == SERVICE_STREAM)
+		return SERVICE_DONE;
+	read->record = (struct service_record){.offset = read->offset, .size = door->records[read->offset].size};
+	if (read->kind == SERVICE_STAT)
+		return SERVICE_DONE;
 	read->data = door->records[read->offset].data;
 	read->data_size = door->records[read->offset].size;
 	return SERVICE_DONE;
@@ -148,9 +154,12 @@ static void read_end(struct service *service, struct service_read *read)
 
 static void state(struct service *service, struct service_state *told)
 {
-	*told = (struct service_state){.next_offset = ((const struct door *)service)->count,
+	const struct door *door = (const struct door *)service;
+	*told = (struct service_state){.next_offset = door->count - door->behind,
 	                               .self = 1,
-	                               .leader = ((const struct door *)service)->leader};
+	                               .leader = door->leader,
+	                               .settings_known = !door->settings_unknown,
+	                               .settings_entry = door->setting_count};
 }
 
 static size_t members(struct service *service, struct service_member *all, size_t capacity)
@@ -168,12 +177,20 @@ static int command(struct service *service, struct service_command *asked)
 	return SERVICE_PENDING;
 }
 
+static size_t settings(struct service *service, struct service_setting *all, size_t capacity)
+{
+	const struct door *door = (const struct door *)service;
+	memcpy(all, door->settings, door->setting_count * sizeof *all);
+	return door->setting_count;
+}
+
 static const struct service_ops service_ops = {.append = append,
                                                .ready = ready,
                                                .read = read_record,
                                                .read_end = read_end,
                                                .state = state,
                                                .members = members,
+                                               .settings = settings,
                                                .command = command};
 
 void door_answer(struct door *door)
@@ -186,6 +203,7 @@ void door_answer(struct door *door)
 	while (door->command_count > 0) {
 		struct service_command *asked = door->commands[--door->command_count];
 		asked->value = door->count;
+		asked->status = door->command_failure;
 		asked->cb(asked, asked->arg);
 	}
 	service_tell_more(&door->service);
@@ -213,7 +231,7 @@ void door_open(struct door *door)
 	uv_loop_init(&door->loop);
 	rpc->loop = &door->loop;
 	rpc->service = &door->service;
-	rpc->auth = &door->auth;
+	rpc->auth = &door->rules;
 	rpc->channels = (struct channels *)door;
 	int rc = http2_init(rpc);
 	assert(rc == 0);

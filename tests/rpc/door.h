@@ -12,7 +12,6 @@ struct door {
 	struct service service; /* first */
 	uv_loop_t loop;
 	struct rpc rpc;
-	struct auth_policy auth;
 	/* The client's channel. */
 	const struct channel_ops *ops;
 	void *connection;
@@ -30,8 +29,15 @@ struct door {
 	struct service_command *commands[DOOR_HELD_MAX];
 	size_t append_count, command_count;
 	uint64_t leader;
-	uint32_t full; /* so many appends are answered -EAGAIN */
-	int failure;   /* the status that appends are answered with */
+	uint32_t full;            /* so many appends are answered -EAGAIN */
+	int failure;              /* the status that appends are answered with */
+	uint64_t behind;          /* so many of the last records are not here yet */
+	int command_failure;      /* the status that commands are answered with */
+	size_t served;            /* reads */
+	struct auth_policy rules; /* whom the door asks */
+	struct service_setting settings[2];
+	size_t setting_count;
+	bool settings_unknown;
 };
 
 /* Opens the door, and a connection that has not said anything. */
