@@ -188,13 +188,14 @@ static bool decide(struct cluster *cluster, struct batch *batch, uint64_t next_o
 	struct log_tail tail;
 	log_tail(cluster->log, &tail);
 	if (batch->session != 0 && !MUTANT(RETRY_IS_NEW)) {
-		switch (machine_find(&cluster->machine, batch->session, batch->sequence, log_frame_count(batch->frame),
-		                     &result)) {
+		switch (machine_find(&cluster->machine, batch->session, 0, batch->sequence,
+		                     log_frame_count(batch->frame), &result)) {
 		case MACHINE_NEW:
 			break;
 		case MACHINE_KNOWN:
 			append_settle(cluster, batch, 0, result.entry, result.offset);
 			return true;
+		case MACHINE_ENDED:
 		case MACHINE_UNKNOWN:
 			forward_session_ended(cluster, batch->session);
 			append_settle(cluster, batch, -ETIMEDOUT, 0, 0);
@@ -333,7 +334,7 @@ static int propose(struct cluster *cluster, struct gathering *gathering)
 		settle_all(cluster, &gathering->batches, -EMSGSIZE);
 		return 0;
 	}
-	if (rc == 0 && !has_room(cluster, log_frame_size(frame) + COMMANDS_SIZE)) {
+	if (rc == 0 && !has_room(cluster, log_frame_size(frame) + COMMANDS_SIZE + SETTINGS_SIZE)) {
 		log_frame_unref(frame);
 		settle_all(cluster, &gathering->batches, -ENOSPC);
 		return 0;

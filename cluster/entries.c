@@ -31,6 +31,8 @@ static int load_state(struct cluster *cluster, uint64_t entry, uint64_t *state_e
 	free(data);
 	if (rc == 0 && cluster->machine.entry != *state_entry)
 		rc = -EBADMSG;
+	if (rc == 0)
+		force_note(cluster);
 	return rc == 0 ? 0
 	               : clog_error_set(err, rc, "%s/log: the state at entry %llu is not one", cluster->data,
 	                                (unsigned long long)*state_entry);
@@ -55,6 +57,8 @@ int entries_extend_machine(struct cluster *cluster, uint64_t entry, struct clog_
 		if (rc == 0) {
 			rc = machine_apply(&cluster->machine, frame);
 			log_frame_unref(frame);
+			if (rc == 0)
+				force_note(cluster);
 			if (rc == -EBADMSG && !cluster->machine_broken)
 				return clog_error_set(err, rc, "%s/log: entry %llu is none that can be", cluster->data,
 				                      (unsigned long long)at);
@@ -146,7 +150,7 @@ static void add_step(struct cluster *cluster, const struct log_tail *after, cons
 static void cut_steps(struct cluster *cluster, uint64_t first)
 {
 	while (cluster->step_end > cluster->step_first && cluster->steps[cluster->step_end - 1].after.entry >= first)
-		cluster->step_end--;
+		force_forget(&cluster->steps[--cluster->step_end]);
 }
 
 /* The log's end after an entry, as far as its frame tells. */
@@ -249,6 +253,7 @@ static int append(struct cluster *cluster, struct log_frame *frame)
 		return rc;
 	log_tail(cluster->log, &tail);
 	add_step(cluster, &tail, frame);
+	force_note(cluster);
 	return 0;
 }
 
@@ -271,7 +276,9 @@ static int cut(struct cluster *cluster, uint64_t first)
 		cluster->machine.entry = first - 1;
 		return 0;
 	}
-	return entries_load_machine(cluster, first - 1, &err);
+	rc = entries_load_machine(cluster, first - 1, &err);
+	force_cut(cluster, first);
+	return rc;
 }
 
 int entries_accept(void *arg, struct log_frame *const *frames, size_t count)
@@ -360,8 +367,10 @@ int entries_install(void *arg)
 	machine_finish(&cluster->machine);
 	rc = MUTANT(BASE_ALONE) ? 0 : machine_decode(&cluster->machine, message->data, message->size);
 	cluster->machine_broken = false;
+	cut_steps(cluster, 0);
 	cluster->step_first = cluster->step_end = 0;
 	cluster->applied = message->install.base;
+	force_end(cluster);
 	cluster->commit = message->install.base.entry;
 	observe_event(OBSERVE_INFO, "log_installed", OBSERVE_NUMBER("entry", message->install.base.entry));
 	cluster->write_out = true;
@@ -397,13 +406,15 @@ void entries_apply(struct cluster *cluster)
 		if (cluster->steps[i].trim)
 			trim(cluster, cluster->steps[i].offset);
 	while (cluster->step_first < cluster->step_end && cluster->steps[cluster->step_first].after.entry <= last) {
-		const struct step *step = &cluster->steps[cluster->step_first++];
+		struct step *step = &cluster->steps[cluster->step_first++];
 		uint64_t time_ns = step->records ? step->after.time_ns : cluster->applied.time_ns;
 		cluster->applied = step->after;
 		cluster->applied.time_ns = time_ns;
+		force_apply(cluster, step);
 		if (step->trim)
 			trim(cluster, step->offset);
 	}
+	force_look(cluster);
 }
 
 int entries_trimmed(struct cluster *cluster)
@@ -432,6 +443,8 @@ int entries_trimmed(struct cluster *cluster)
 void entries_finish(struct cluster *cluster)
 {
 	machine_finish(&cluster->machine);
+	settings_unref(cluster->settings);
+	cut_steps(cluster, 0);
 	free(cluster->machine_code);
 	free(cluster->steps);
 }

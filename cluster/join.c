@@ -31,21 +31,13 @@ static void ask_to_join(struct cluster *cluster, const char *address)
 	peer_send_to(cluster, address, &message);
 }
 
-static bool is_in(const struct machine_members *members, uint64_t id)
-{
-	for (size_t i = 0; i < members->count; i++)
-		if (members->members[i].id == id)
-			return true;
-	return false;
-}
-
 /* A member that became a spare never gets the entry that says so. */
 static void become_spare(struct cluster *cluster, const struct message *message)
 {
 	struct machine_members told = {0};
 	if (message->configuration < cluster->machine.members.entry ||
 	    configuration_decode(message->data, message->size, told.members, &told.count) != 0 ||
-	    !is_in(&told, message->from))
+	    !machine_members_has(&told, message->from))
 		return;
 	cluster->spare = false;
 	for (size_t i = 0; i < told.count; i++)
@@ -95,7 +87,7 @@ static void announce(struct cluster *cluster)
 
 static void look_whether_in(struct cluster *cluster, uint64_t now_ms)
 {
-	bool in = is_in(&cluster->machine.members, cluster->identity.id);
+	bool in = machine_members_has(&cluster->machine.members, cluster->identity.id);
 	if (cluster->join_at == 0 || now_ms < cluster->join_at)
 		return;
 	cluster->join_at = now_ms + JOIN_MS;
@@ -152,8 +144,9 @@ void join_look(struct cluster *cluster, uint64_t now_ms)
 	const struct machine_members *members = &cluster->machine.members;
 	look_whether_in(cluster, now_ms);
 	/* Its own log may say that it is gone. A new member's log goes by many a configuration that it is not in yet. */
-	if (members->entry <= cluster->applied.entry && is_in(&cluster->machine.before, cluster->identity.id) &&
-	    !is_in(members, cluster->identity.id))
+	if (members->entry <= cluster->applied.entry &&
+	    machine_members_has(&cluster->machine.before, cluster->identity.id) &&
+	    !machine_members_has(members, cluster->identity.id))
 		leave(cluster);
 }
 

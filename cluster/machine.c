@@ -28,6 +28,7 @@ void machine_finish(struct machine *machine)
 	for (size_t i = 0; i < machine->session_count; i++)
 		free(machine->sessions[i]);
 	free(machine->sessions);
+	settings_unref(machine->settings);
 	machine_init(machine);
 }
 
@@ -46,13 +47,19 @@ static struct machine_session *find_session(const struct machine *machine, uint6
 	return low < machine->session_count && machine->sessions[low]->id == id ? machine->sessions[low] : NULL;
 }
 
-/* Takes the session least recently used, of two the older one, out of the list. */
+/* Takes the session least recently used, of two the older one, out of the list: a client's, so that clients that come
+ * and go do not end members' own; unless these are more than members can have in use. */
 static struct machine_session *end_session(struct machine *machine)
 {
-	size_t least = 0;
-	for (size_t i = 1; i < machine->session_count; i++)
-		if (machine->sessions[i]->used < machine->sessions[least]->used)
+	size_t own = 0, least = machine->session_count;
+	for (size_t i = 0; i < machine->session_count; i++)
+		own += machine->sessions[i]->key == 0;
+	bool ends_own = own > MACHINE_OWN_SESSIONS_MAX;
+	for (size_t i = 0; i < machine->session_count; i++)
+		if ((machine->sessions[i]->key == 0) == ends_own &&
+		    (least == machine->session_count || machine->sessions[i]->used < machine->sessions[least]->used))
 			least = i;
+	assert(least < machine->session_count);
 	struct machine_session *ended = machine->sessions[least];
 	machine->session_count--;
 	memmove(machine->sessions + least, machine->sessions + least + 1,
@@ -73,7 +80,7 @@ static int reserve_session(struct machine *machine)
 	return 0;
 }
 
-int machine_open_session(struct machine *machine, uint64_t id)
+int machine_open_session(struct machine *machine, uint64_t id, uint64_t key)
 {
 	assert(machine->session_count == 0 || machine->sessions[machine->session_count - 1]->id < id);
 	struct machine_session *session;
@@ -89,6 +96,7 @@ int machine_open_session(struct machine *machine, uint64_t id)
 		session = &slot->session;
 	}
 	session->id = session->used = id;
+	session->key = key;
 	session->count = 0;
 	machine->sessions[machine->session_count++] = session;
 	return 0;
@@ -130,6 +138,7 @@ static void insert(struct machine_session *session, uint32_t place, const struct
 static void copy_session(struct machine_session *to, const struct machine_session *from)
 {
 	to->id = from->id;
+	to->key = from->key;
 	to->used = from->used;
 	to->count = from->count;
 	memcpy(to->results, from->results, from->count * sizeof *from->results);
@@ -186,6 +195,17 @@ static int apply_records(struct machine *machine, const struct log_frame *frame,
 	return 0;
 }
 
+static int apply_setting(struct machine *machine, const struct control *control, uint64_t entry)
+{
+	struct settings *settings;
+	int rc = settings_change(machine->settings, control, entry, &settings);
+	if (rc != 0)
+		return rc == -ENOSPC ? -EBADMSG : rc;
+	settings_unref(machine->settings);
+	machine->settings = settings;
+	return 0;
+}
+
 static int apply_control(struct machine *machine, const struct log_frame *frame, const struct log_header *header)
 {
 	const void *data;
@@ -199,7 +219,7 @@ static int apply_control(struct machine *machine, const struct log_frame *frame,
 		return rc;
 	switch (control.type) {
 	case CONTROL_SESSION:
-		return machine_open_session(machine, header->entry);
+		return machine_open_session(machine, header->entry, control.session_key);
 	case CONTROL_TRIM:
 		if (control.offset > header->first_offset)
 			return -EBADMSG;
@@ -210,6 +230,8 @@ static int apply_control(struct machine *machine, const struct log_frame *frame,
 		machine->retain_bytes = control.retain_bytes;
 		machine->retain_ns = control.retain_ns;
 		return 0;
+	case CONTROL_SETTING:
+		return apply_setting(machine, &control, header->entry);
 	}
 	return -EBADMSG;
 }
@@ -224,6 +246,14 @@ int machine_members_decode(struct machine_members *members, const struct log_fra
 		return -EBADMSG;
 	log_frame_item(frame, 0, &data, &size);
 	return configuration_decode(data, size, members->members, &members->count);
+}
+
+bool machine_members_has(const struct machine_members *members, uint64_t id)
+{
+	for (size_t i = 0; i < members->count; i++)
+		if (members->members[i].id == id)
+			return true;
+	return false;
 }
 
 static int apply_configuration(struct machine *machine, const struct log_frame *frame)
@@ -264,14 +294,16 @@ int machine_apply(struct machine *machine, const struct log_frame *frame)
 	return rc;
 }
 
-enum machine_answer machine_find(const struct machine *machine, uint64_t session, uint64_t sequence, uint32_t count,
-                                 struct machine_result *result)
+enum machine_answer machine_find(const struct machine *machine, uint64_t session, uint64_t key, uint64_t sequence,
+                                 uint32_t count, struct machine_result *result)
 {
 	if (sequence == 0 || !machine_span_ok(sequence, count))
 		return MACHINE_INVALID;
 	const struct machine_session *found = find_session(machine, session);
 	if (found == NULL)
-		return MACHINE_UNKNOWN;
+		return MACHINE_ENDED;
+	if (found->key != key)
+		return MACHINE_INVALID;
 	uint32_t place = place_of(found, sequence);
 	if (overlaps(found, place, sequence, count)) {
 		if (found->results[place].sequence != sequence || found->results[place].count != count)

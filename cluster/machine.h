@@ -5,11 +5,14 @@
 #ifndef CLOG_CLUSTER_MACHINE_H
 #define CLOG_CLUSTER_MACHINE_H
 
+#include "cluster/settings.h"
 #include "log/log.h"
 #include "service/service.h"
 
-#define MACHINE_SESSIONS_MAX 512u /* a session that is opened past this ends the one least recently used */
-#define MACHINE_RESULTS_MAX 64u   /* results kept of a session: its batches in flight may span no more */
+#define MACHINE_SESSIONS_MAX 512u /* a session that is opened past this ends one */
+/* Sessions of members' own that clients' give way to when there are too many; of more than that, members have ended. */
+#define MACHINE_OWN_SESSIONS_MAX 128u
+#define MACHINE_RESULTS_MAX 64u /* results kept of a session: its batches in flight may span no more */
 
 /* Members as one entry has them. */
 struct machine_members {
@@ -28,6 +31,7 @@ struct machine_result {
 
 struct machine_session {
 	uint64_t id;    /* the entry that opened it */
+	uint64_t key;   /* 0: a member's own */
 	uint64_t used;  /* the last entry that had records of it */
 	uint32_t count; /* results */
 	/* Lowest sequence first; where there would be more, the lowest goes. */
@@ -42,6 +46,7 @@ struct machine {
 	uint64_t first_offset;             /* the highest that a trim asked for */
 	uint64_t retain_bytes;             /* 0: all */
 	uint64_t retain_ns;                /* 0: for ever */
+	struct settings *settings;         /* NULL: there never were any */
 	struct machine_session **sessions; /* by id, lowest first */
 	size_t session_count, session_capacity;
 };
@@ -49,13 +54,16 @@ struct machine {
 /* The members that a closed frame of type LOG_CONFIGURATION holds. -EBADMSG when they are none that can be. */
 int machine_members_decode(struct machine_members *members, const struct log_frame *frame);
 
+/* Whether a member is among them. */
+bool machine_members_has(const struct machine_members *members, uint64_t id);
+
 /* Makes a machine that stands before the first entry. */
 void machine_init(struct machine *machine);
 void machine_finish(struct machine *machine);
 
 /* Takes in the next entry's frame. -EBADMSG when it does not follow, or is none that a right leader makes: no command or
- * configuration that can be, a trim past the next record, a row that overlaps what its session has. -ENOMEM, which only
- * an entry that opens a session gives. After an error nothing has changed. A row of a session that is not there (any
+ * configuration that can be, a trim past the next record, a setting for which there is no room, a row that overlaps what
+ * its session has. -ENOMEM, which only an entry that opens a session or changes a setting gives. After an error nothing has changed. A row of a session that is not there (any
  * more) is passed over; records stay records. */
 int machine_apply(struct machine *machine, const struct log_frame *frame);
 
@@ -71,18 +79,19 @@ int machine_decode(struct machine *machine, const void *data, size_t size);
 enum machine_answer {
 	MACHINE_NEW,     /* it is in no entry, and may be appended */
 	MACHINE_KNOWN,   /* it is in the entry that result names */
-	MACHINE_UNKNOWN, /* the session is not there (any more), or no longer knows */
-	MACHINE_INVALID, /* it overlaps another one of the session: no right sender does that */
+	MACHINE_ENDED,   /* the session is not there (any more) */
+	MACHINE_UNKNOWN, /* the session no longer knows */
+	MACHINE_INVALID, /* the session has another key, or the batch overlaps another one: no right sender does that */
 };
 /* What became of a session's batch: of count records from the sequence on. result is set for MACHINE_KNOWN alone. */
-enum machine_answer machine_find(const struct machine *machine, uint64_t session, uint64_t sequence, uint32_t count,
-                                 struct machine_result *result);
+enum machine_answer machine_find(const struct machine *machine, uint64_t session, uint64_t key, uint64_t sequence,
+                                 uint32_t count, struct machine_result *result);
 
 /* ---- For machine_code.c ---- */
 
-/* Adds an empty session, whose id is above all others; the least recently used one ends when there are too many.
- * -ENOMEM (nothing has changed). */
-int machine_open_session(struct machine *machine, uint64_t id);
+/* Adds an empty session, whose id is above all others; another one ends when there are too many. -ENOMEM (nothing has
+ * changed). */
+int machine_open_session(struct machine *machine, uint64_t id, uint64_t key);
 /* Whether so many numbers from the first on are some, and the one after them is a number, too. */
 bool machine_span_ok(uint64_t first, uint32_t count);
 

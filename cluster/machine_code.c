@@ -1,5 +1,6 @@
 /* The machine's bytes, little-endian and without gaps: a head; the last configuration and the one before it, as in
- * their entries; then of each session its row and those of its results. */
+ * their entries; the settings; then of each session its row and those of its results. Version 1, which is read still, had no
+ * settings, and no keys of sessions. */
 #include "cluster/configuration.h"
 #include "cluster/machine.h"
 #include "cluster/mutant.h"
@@ -7,9 +8,11 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
-#define VERSION 1u
+#define VERSION 2u
+#define FIRST_VERSION 1u
 
 static const unsigned char magic[8] = {'C', 'L', 'O', 'G', 'M', 'A', 'C', 'H'};
 
@@ -26,13 +29,21 @@ struct head {
 	uint64_t before_entry;
 	uint32_t members_size;
 	uint32_t before_size;
+	/* Not in version 1. */
+	uint64_t settings_entry;
+	uint32_t settings_count;
+	uint32_t settings_size;
 };
+#define FIRST_HEAD_SIZE 80u
 
 struct session_row {
 	uint64_t id;
 	uint64_t used;
 	uint32_t count;
+	uint64_t key; /* not in version 1 */
 } __attribute__((packed));
+
+#define FIRST_SESSION_ROW_SIZE 20u
 
 struct result_row {
 	uint64_t sequence;
@@ -41,9 +52,12 @@ struct result_row {
 	uint32_t count;
 } __attribute__((packed));
 
-static_assert(sizeof(struct head) == 80 && sizeof(struct session_row) == 20 && sizeof(struct result_row) == 28,
+static_assert(sizeof(struct head) == 96 && sizeof(struct session_row) == 28 && sizeof(struct result_row) == 28,
               "no gaps");
-static_assert(sizeof(struct head) + 2 * CONFIGURATION_SIZE_MAX +
+static_assert(offsetof(struct head, settings_entry) == FIRST_HEAD_SIZE &&
+                      offsetof(struct session_row, key) == FIRST_SESSION_ROW_SIZE,
+              "what came later is at the end");
+static_assert(sizeof(struct head) + 2 * CONFIGURATION_SIZE_MAX + SERVICE_SETTINGS_SIZE_MAX +
                               MACHINE_SESSIONS_MAX *
                                       (sizeof(struct session_row) + MACHINE_RESULTS_MAX * sizeof(struct result_row)) <=
                       MACHINE_SIZE_MAX,
@@ -65,8 +79,10 @@ static unsigned char *put(unsigned char *at, const void *data, size_t size)
 
 static unsigned char *put_session(unsigned char *at, const struct machine_session *session)
 {
-	struct session_row row = {
-		.id = htole64(session->id), .used = htole64(session->used), .count = htole32(session->count)};
+	struct session_row row = {.id = htole64(session->id),
+	                          .used = htole64(session->used),
+	                          .count = htole32(session->count),
+	                          .key = htole64(session->key)};
 	at = put(at, &row, sizeof row);
 	for (uint32_t i = 0; i < session->count; i++) {
 		const struct machine_result *result = &session->results[i];
@@ -85,19 +101,25 @@ size_t machine_encode(const struct machine *machine, unsigned char *data)
 	size_t members_size = encode_members(&machine->members, at);
 	size_t before_size = encode_members(&machine->before, at + members_size);
 	at += members_size + before_size;
+	size_t settings_size = settings_encode(machine->settings, at);
+	at += settings_size;
 	for (size_t i = 0; i < machine->session_count; i++)
 		at = put_session(at, machine->sessions[i]);
-	struct head head = {.version = htole32(VERSION),
-	                    .session_count = htole32((uint32_t)machine->session_count),
-	                    .entry = htole64(machine->entry),
-	                    .cluster = htole64(machine->cluster),
-	                    .first_offset = htole64(machine->first_offset),
-	                    .retain_bytes = htole64(machine->retain_bytes),
-	                    .retain_ns = htole64(machine->retain_ns),
-	                    .members_entry = htole64(machine->members.entry),
-	                    .before_entry = htole64(machine->before.entry),
-	                    .members_size = htole32((uint32_t)members_size),
-	                    .before_size = htole32((uint32_t)before_size)};
+	struct head head = {
+		.version = htole32(VERSION),
+		.session_count = htole32((uint32_t)machine->session_count),
+		.entry = htole64(machine->entry),
+		.cluster = htole64(machine->cluster),
+		.first_offset = htole64(machine->first_offset),
+		.retain_bytes = htole64(machine->retain_bytes),
+		.retain_ns = htole64(machine->retain_ns),
+		.members_entry = htole64(machine->members.entry),
+		.before_entry = htole64(machine->before.entry),
+		.members_size = htole32((uint32_t)members_size),
+		.before_size = htole32((uint32_t)before_size),
+		.settings_entry = htole64(settings_entry(machine->settings)),
+		.settings_count = htole32(machine->settings == NULL ? 0 : (uint32_t)machine->settings->count),
+		.settings_size = htole32((uint32_t)settings_size)};
 	memcpy(head.magic, magic, sizeof magic);
 	memcpy(data, &head, sizeof head);
 	return (size_t)(at - data);
@@ -109,6 +131,7 @@ size_t machine_encode(const struct machine *machine, unsigned char *data)
 struct input {
 	const unsigned char *at;
 	size_t left;
+	uint32_t version;
 };
 
 static int take(struct input *input, void *to, size_t size)
@@ -134,6 +157,18 @@ static int take_members(struct input *input, struct machine_members *members, ui
 	return rc;
 }
 
+static int take_settings(struct input *input, struct machine *machine, const struct head *head)
+{
+	uint64_t entry = le64toh(head->settings_entry);
+	size_t size = le32toh(head->settings_size);
+	if (input->left < size || entry > machine->entry)
+		return -EBADMSG;
+	int rc = settings_decode(input->at, size, le32toh(head->settings_count), entry, &machine->settings);
+	input->at += size;
+	input->left -= size;
+	return rc;
+}
+
 static bool cluster_ok(const struct machine *machine)
 {
 	if (machine->members.entry == 0)
@@ -143,14 +178,26 @@ static bool cluster_ok(const struct machine *machine)
 	return machine->cluster != 0 && machine->cluster >> 48 == 0;
 }
 
+/* A head of either version; what version 1 lacks is zero. */
+static int take_any_head(struct input *input, struct head *head)
+{
+	*head = (struct head){0};
+	if (take(input, head, FIRST_HEAD_SIZE) != 0 || memcmp(head->magic, magic, sizeof magic) != 0)
+		return -EBADMSG;
+	input->version = le32toh(head->version);
+	if (input->version == FIRST_VERSION)
+		return 0;
+	return input->version == VERSION ? take(input, &head->settings_entry, sizeof *head - FIRST_HEAD_SIZE)
+	                                 : -EBADMSG;
+}
+
 static int take_head(struct input *input, struct machine *machine, uint32_t *session_count)
 {
 	struct head head;
-	if (take(input, &head, sizeof head) != 0)
+	if (take_any_head(input, &head) != 0)
 		return -EBADMSG;
 	*session_count = le32toh(head.session_count);
-	if (memcmp(head.magic, magic, sizeof magic) != 0 || le32toh(head.version) != VERSION ||
-	    *session_count > MACHINE_SESSIONS_MAX)
+	if (*session_count > MACHINE_SESSIONS_MAX)
 		return -EBADMSG;
 	machine->entry = le64toh(head.entry);
 	machine->cluster = le64toh(head.cluster);
@@ -167,7 +214,7 @@ static int take_head(struct input *input, struct machine *machine, uint32_t *ses
 		rc = take_members(input, &machine->before, before_entry, le32toh(head.before_size));
 	if (rc == 0 && !cluster_ok(machine))
 		rc = -EBADMSG;
-	return rc;
+	return rc == 0 ? take_settings(input, machine, &head) : rc;
 }
 
 static int take_result(struct input *input, struct machine_session *session)
@@ -204,15 +251,15 @@ static bool used_ok(const struct machine_session *session)
 
 static int take_session(struct input *input, struct machine *machine)
 {
-	struct session_row row;
-	if (take(input, &row, sizeof row) != 0)
+	struct session_row row = {0};
+	if (take(input, &row, input->version == FIRST_VERSION ? FIRST_SESSION_ROW_SIZE : sizeof row) != 0)
 		return -EBADMSG;
 	uint64_t id = le64toh(row.id), used = le64toh(row.used);
 	uint32_t count = le32toh(row.count);
 	uint64_t last = machine->session_count > 0 ? machine->sessions[machine->session_count - 1]->id : 0;
 	if (id <= last || used > machine->entry || count > MACHINE_RESULTS_MAX)
 		return -EBADMSG;
-	int rc = machine_open_session(machine, id);
+	int rc = machine_open_session(machine, id, le64toh(row.key));
 	if (rc != 0)
 		return rc;
 	struct machine_session *session = machine->sessions[machine->session_count - 1];

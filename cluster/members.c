@@ -27,6 +27,8 @@ void state_op(struct service *service, struct service_state *state)
 	                                .retain_bytes = cluster->machine.retain_bytes,
 	                                .retain_ns = cluster->machine.retain_ns,
 	                                .removed = cluster->removed,
+	                                .settings_known = force_known(cluster),
+	                                .settings_entry = settings_entry(cluster->settings),
 	                                .failure = cluster->failure};
 }
 

@@ -19,6 +19,7 @@ static const struct service_ops service_ops = {.append = append_op,
                                                .state = state_op,
                                                .members = members_op,
                                                .rpc_address = rpc_address_op,
+                                               .settings = settings_op,
                                                .command = command_op};
 
 static int path_of(char path[PATH_MAX], const struct cluster *cluster, const char *name, struct clog_error *err)
@@ -241,14 +242,6 @@ static int load_time(struct cluster *cluster, struct clog_error *err)
 	return 0;
 }
 
-static bool is_in(const struct machine_members *members, uint64_t id)
-{
-	for (size_t i = 0; i < members->count; i++)
-		if (members->members[i].id == id)
-			return true;
-	return false;
-}
-
 /* Who founded a cluster is not to be told to join another. A member that is not in its log's configuration has either not
  * got as far as the entry that takes it in, and will be sent the rest by whoever leads; or it was removed, and will be told. */
 static int check_membership(const struct cluster *cluster, struct clog_error *err)
@@ -260,7 +253,7 @@ static int check_membership(const struct cluster *cluster, struct clog_error *er
 		                      "%s: it holds a cluster that was founded here, with no other member: to join "
 		                      "another cluster the data folder must be empty",
 		                      cluster->data);
-	if (machine->members.count > 0 && !is_in(&machine->members, id))
+	if (machine->members.count > 0 && !machine_members_has(&machine->members, id))
 		observe_event(OBSERVE_WARNING, "not_in_cluster", OBSERVE_TEXT("name", cluster->identity.name),
 		              OBSERVE_NUMBER("entry", machine->members.entry));
 	return 0;
@@ -281,6 +274,8 @@ static int open_machine(struct cluster *cluster, struct clog_error *err)
 	if (rc == 0) {
 		entries_trim_again(cluster);
 		rc = entries_extend_machine(cluster, tail.entry, err);
+		force_end(cluster);
+		force_look(cluster);
 	}
 	if (rc == 0 && tail.entry > 0 && cluster->machine.members.count == 0)
 		rc = clog_error_set(err, -EBADMSG, "%s/log: corrupt: it has no configuration", cluster->data);

@@ -155,8 +155,13 @@ void read_end_op(struct service *service, struct service_read *asked)
 
 void reads_tell_more(struct cluster *cluster)
 {
-	if (cluster->applied.next_offset == cluster->told_offset)
+	uint64_t settings = settings_entry(cluster->settings);
+	bool known = force_known(cluster);
+	if (cluster->applied.next_offset == cluster->told_offset && settings == cluster->told_settings &&
+	    known == cluster->told_known)
 		return;
+	cluster->told_settings = settings;
+	cluster->told_known = known;
 	cluster->told_offset = cluster->applied.next_offset;
 	service_tell_more(&cluster->service);
 }

@@ -81,7 +81,7 @@ static size_t fitting(struct cluster *cluster, const struct frames *frames)
 		size += log_frame_header(frames->frames[i])->size;
 		bool records = log_frame_header(frames->frames[i])->type == LOG_RECORDS;
 		if (size > UINT32_MAX ||
-		    log_room(cluster->log, (uint32_t)size + (records ? COMMANDS_SIZE : 0)) == -ENOSPC)
+		    log_room(cluster->log, (uint32_t)size + (records ? COMMANDS_SIZE + SETTINGS_SIZE : 0)) == -ENOSPC)
 			break;
 	}
 	/* There may be room by the time the next one comes; a heartbeat has none, and only looks. */

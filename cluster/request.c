@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#define SETTING_OVERHEAD 128u /* bytes of a frame besides its one item */
 #define AT_THE_END UINT64_MAX /* a promised value: where the log ends when it is told */
 
 static struct cluster *of(struct service *service)
@@ -20,8 +22,6 @@ int command_op(struct service *service, struct service_command *command)
 	struct cluster *cluster = of(service);
 	if (!cluster->started || cluster->stopping || cluster->failure != 0)
 		return -ESHUTDOWN;
-	if (command->kind == SERVICE_SET || command->kind == SERVICE_OPEN_SESSION)
-		return -ENOSYS;
 	if (cluster->command_count >= COMMANDS_MAX)
 		return -EAGAIN;
 	command->deadline = cluster_now(cluster) + cluster->deadline_ms;
@@ -90,10 +90,11 @@ static enum message_change change_of(const struct service_command *command)
 }
 
 static void make_message(struct cluster *cluster, const struct service_command *command, struct message *message,
-                         unsigned char code[CONTROL_SIZE])
+                         unsigned char code[CONTROL_SIZE_MAX])
 {
 	struct control control = {.type = CONTROL_TRIM, .offset = command->offset};
-	*message = (struct message){.term = core_term(cluster->core), .from = cluster->identity.id};
+	*message = (struct message){.term = cluster->spare ? cluster->spare_term : core_term(cluster->core),
+	                            .from = cluster->identity.id};
 	message->request = (struct message_request){
 		.number = command->number, .member = command->member, .expected = MESSAGE_ANYWHERE};
 	switch (command->kind) {
@@ -104,6 +105,16 @@ static void make_message(struct cluster *cluster, const struct service_command *
 		control = (struct control){
 			.type = CONTROL_RETAIN, .retain_bytes = command->bytes, .retain_ns = command->time_ns};
 		break;
+	case SERVICE_SET:
+		control = (struct control){.type = CONTROL_SETTING,
+		                           .key = command->key,
+		                           .key_size = strlen(command->key),
+		                           .value = command->setting,
+		                           .value_size = command->setting_size};
+		break;
+	case SERVICE_OPEN_SESSION:
+		control = (struct control){.type = CONTROL_SESSION, .session_key = command->session_key};
+		break;
 	case SERVICE_TRIM:
 		break;
 	default:
@@ -112,9 +123,8 @@ static void make_message(struct cluster *cluster, const struct service_command *
 		return;
 	}
 	message->type = MESSAGE_CONTROL;
-	control_encode(&control, code);
+	message->size = control_encode(&control, code);
 	message->data = code;
-	message->size = CONTROL_SIZE;
 }
 
 /* ---- The leader ---- */
@@ -156,6 +166,29 @@ void request_promise(struct cluster *cluster, uint64_t origin, uint64_t number, 
 	promise(cluster, &request);
 }
 
+/* Whether a change of the settings can be proposed. One that waited in a queue could undo what came after it was given
+ * again: only those of this term are taken, and those are in order. */
+static int admit_setting(struct cluster *cluster, const struct message *message, const struct control *control)
+{
+	uint32_t size = (uint32_t)message->size + SETTING_OVERHEAD;
+	int rc = settings_fit(cluster->machine.settings, control);
+	if (rc != 0)
+		return rc;
+	if (message->term != core_term(cluster->core) || force_under_way(cluster) >= SETTINGS_MAX)
+		return -EHOSTUNREACH;
+	/* What trims must find room behind it: here, and where records find none any more. */
+	if (!members_full(cluster))
+		cluster->full_size = 0;
+	else if (cluster->full_size + size > SETTINGS_SIZE)
+		return -ENOSPC;
+	else
+		cluster->full_size += size;
+	if (log_room(cluster->log, size + COMMANDS_SIZE) != -ENOSPC)
+		return 0;
+	chore_retry(cluster);
+	return -ENOSPC;
+}
+
 static int take_control(struct cluster *cluster, const struct message *message, uint64_t *entry)
 {
 	struct control control;
@@ -165,7 +198,9 @@ static int take_control(struct cluster *cluster, const struct message *message, 
 	log_tail(cluster->log, &tail);
 	if (control.type == CONTROL_TRIM && control.offset > tail.next_offset)
 		return -EINVAL;
-	int rc = entries_propose(cluster, LOG_CONTROL, message->data, message->size);
+	int rc = control.type == CONTROL_SETTING ? admit_setting(cluster, message, &control) : 0;
+	if (rc == 0)
+		rc = entries_propose(cluster, LOG_CONTROL, message->data, message->size);
 	if (rc == 0)
 		*entry = tail.entry + 1;
 	return rc;
@@ -311,7 +346,7 @@ void request_result(struct cluster *cluster, const struct message_result *result
 
 static void send_commands(struct cluster *cluster)
 {
-	unsigned char code[CONTROL_SIZE];
+	unsigned char code[CONTROL_SIZE_MAX];
 	struct message message;
 	bool here = cluster_ready(cluster);
 	if (!here && (cluster->leader == 0 || cluster->leader == cluster->identity.id))

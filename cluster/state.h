@@ -1,6 +1,7 @@
 /* What the files of the cluster room share: the member itself. Its parts:
  *   open.c       opens and closes        cluster.c   drives: jobs, time, starting and stopping
  *   entries.c    the log's end: what the core's decisions do to it, and to the machine
+ *   force.c      which settings are in force
  *   peer.c       what goes to each other member, in order
  *   receive.c    what comes from them       sender.c    who of them is heard on what
  *   append.c     appends: group commit
@@ -37,8 +38,10 @@
 #define MEND_SIZE_MAX (64u << 20)     /* bytes of one damaged stretch that can be fetched */
 #define FETCH_MS 1000u                /* after that long without an answer another peer is asked */
 #define PROBE_SIZE (64u << 10)        /* of a frame that ought to find room: a disk without is told to be full */
-#define COMMANDS_SIZE 6144u           /* bytes of a segment that records leave: what trims a full disk finds room */
-#define JOIN_MS 500u                  /* between two tries to join */
+#define COMMANDS_SIZE 6144u /* bytes of a segment that all else leaves to commands: what trims a full disk finds room */
+#define SETTINGS_SIZE 40960u /* and records leave these to settings: one finds room on a full disk, too */
+#define SETTINGS_MAX 16u     /* changes of settings that a leader has proposed and not applied; past it they wait */
+#define JOIN_MS 500u         /* between two tries to join */
 
 /* Appends that go into one entry together, or, of another member, came together. */
 struct batch {
@@ -68,7 +71,8 @@ struct batch_list {
 struct step {
 	struct log_tail after;
 	bool records, trim;
-	uint64_t offset; /* trim: what is below it goes */
+	uint64_t offset;           /* trim: what is below it goes */
+	struct settings *settings; /* that it made; NULL: it changed none */
 };
 
 /* A request that the leader has taken, for a member or (origin 0) for its own users. */
@@ -165,7 +169,10 @@ struct cluster {
 	/* A queue: steps[step_first .. step_end), of the entries after applied.entry. */
 	struct step *steps;
 	size_t step_first, step_end, step_capacity;
-	struct log_tail applied; /* committed and durable here; its time_ns is the last record's */
+	struct log_tail applied;   /* committed and durable here; its time_ns is the last record's */
+	struct settings *settings; /* in force */
+	bool applied_member;       /* by what is applied, this is a member */
+	size_t full_size;          /* bytes of settings proposed while a majority has no room for records */
 	uint64_t commit;
 
 	/* What it last saw of the core. */
@@ -185,6 +192,8 @@ struct cluster {
 	size_t queue_size;
 	uint32_t queue_count;
 	uint64_t told_offset; /* the next offset that who waits for more knows of */
+	uint64_t told_settings;
+	bool told_known;
 	struct session session;
 
 	struct service_command *commands; /* of this member's users */
@@ -276,6 +285,27 @@ void entries_apply(struct cluster *cluster);
 /* Tells the core what a trim has deleted. */
 int entries_trimmed(struct cluster *cluster);
 void entries_finish(struct cluster *cluster);
+
+/* ---- force.c ---- */
+
+/* The machine stands at another entry, or was made anew: what it has of settings is in force, or will be with its entry's
+ * step. */
+void force_note(struct cluster *cluster);
+/* An entry is applied. */
+void force_apply(struct cluster *cluster, struct step *step);
+/* A step is given up. */
+void force_forget(struct step *step);
+/* What the machine has is in force. */
+void force_end(struct cluster *cluster);
+/* The log was cut from an entry on, and the machine made anew. */
+void force_cut(struct cluster *cluster, uint64_t first);
+/* Changes of settings that are in the log and not applied. */
+size_t force_under_way(const struct cluster *cluster);
+/* Looks whether this is a member by what is applied. */
+void force_look(struct cluster *cluster);
+/* Whether the settings in force can be gone by: they may be those of long ago, or lack what is damaged. */
+bool force_known(const struct cluster *cluster);
+size_t settings_op(struct service *service, struct service_setting *settings, size_t capacity);
 
 /* ---- peer.c ---- */
 

@@ -43,16 +43,20 @@ int service_append(struct service *service, struct service_append *append, const
 	return service_append_at(service, append, SERVICE_ANYWHERE, data, sizes, count, cb, arg);
 }
 
-static bool is_key(const char *key)
+bool service_is_key(const char *key, size_t size)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-";
-	const size_t size = strspn(key, letters);
-	return size > 0 && size < SERVICE_KEY_SIZE && key[size] == '\0';
+	if (size == 0 || size >= SERVICE_KEY_SIZE)
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (memchr(letters, key[i], sizeof letters - 1) == NULL)
+			return false;
+	return true;
 }
 
 int service_command(struct service *service, struct service_command *command, service_command_cb cb, void *arg)
 {
-	if (command->kind == SERVICE_SET && !is_key(command->key))
+	if (command->kind == SERVICE_SET && !service_is_key(command->key, strlen(command->key)))
 		return -EINVAL;
 	if (command->kind == SERVICE_SET && command->setting_size > SERVICE_VALUE_SIZE_MAX)
 		return -EMSGSIZE;

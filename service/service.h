@@ -297,6 +297,8 @@ struct service {
 	struct service_watch *watches, *next_watch;
 };
 
+/* Whether so many bytes are the key of a setting. */
+bool service_is_key(const char *key, size_t size);
 /* Whether somebody waits for room in the queue; and tells those who do. */
 bool service_awaits_room(const struct service *service);
 void service_tell_ready(struct service *service);

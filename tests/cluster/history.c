@@ -86,9 +86,9 @@ int history_row(struct history *history, uint64_t session, uint64_t sequence, ui
 
 int history_control(struct history *history, const struct control *control)
 {
-	unsigned char data[CONTROL_SIZE];
-	control_encode(control, data);
-	return history_take(history, history_item(history, LOG_CONTROL, data, sizeof data));
+	unsigned char data[CONTROL_SIZE_MAX];
+	size_t size = control_encode(control, data);
+	return history_take(history, history_item(history, LOG_CONTROL, data, size));
 }
 
 int history_members(struct history *history, const struct service_member *members, size_t count)
@@ -111,10 +111,24 @@ uint64_t history_session(struct history *history)
 	return history->machine.entry;
 }
 
+int history_setting(struct history *history, const char *key, const void *value, size_t size)
+{
+	const struct control control = {
+		.type = CONTROL_SETTING, .key = key, .key_size = strlen(key), .value = value, .value_size = size};
+	return history_control(history, &control);
+}
+
+uint64_t history_client(struct history *history, uint64_t key)
+{
+	const struct control control = {.type = CONTROL_SESSION, .session_key = key};
+	assert_int_equal(history_control(history, &control), 0);
+	return history->machine.entry;
+}
+
 enum machine_answer history_find(const struct history *history, uint64_t session, uint64_t sequence, uint32_t count)
 {
 	struct machine_result result = {0};
-	enum machine_answer answer = machine_find(&history->machine, session, sequence, count, &result);
+	enum machine_answer answer = machine_find(&history->machine, session, 0, sequence, count, &result);
 	assert_int_equal(result.entry != 0, answer == MACHINE_KNOWN);
 	return answer;
 }
@@ -122,7 +136,7 @@ enum machine_answer history_find(const struct history *history, uint64_t session
 struct machine_result history_known(const struct history *history, uint64_t session, uint64_t sequence, uint32_t count)
 {
 	struct machine_result result = {0};
-	assert_int_equal(machine_find(&history->machine, session, sequence, count, &result), MACHINE_KNOWN);
+	assert_int_equal(machine_find(&history->machine, session, 0, sequence, count, &result), MACHINE_KNOWN);
 	assert_int_equal(result.sequence, sequence);
 	assert_int_equal(result.count, count);
 	return result;

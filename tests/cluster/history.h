@@ -30,6 +30,9 @@ int history_members(struct history *history, const struct service_member *member
 int history_barrier(struct history *history);
 /* Opens a session; gives its id. */
 uint64_t history_session(struct history *history);
+/* The same of a client's, with a key; and a setting. */
+uint64_t history_client(struct history *history, uint64_t key);
+int history_setting(struct history *history, const char *key, const void *value, size_t size);
 
 /* What machine_find answers, and that it gives a result exactly where it should. */
 enum machine_answer history_find(const struct history *history, uint64_t session, uint64_t sequence, uint32_t count);

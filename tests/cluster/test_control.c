@@ -26,22 +26,31 @@ static int decode(const unsigned char *data, size_t size, struct control *contro
 
 static void expect(const struct control *given, const struct control *wanted)
 {
-	unsigned char data[CONTROL_SIZE];
+	unsigned char data[CONTROL_SIZE_MAX];
 	struct control decoded;
-	control_encode(given, data);
+	size_t size = control_encode(given, data);
 	memset(&decoded, 0xff, sizeof decoded);
-	assert_int_equal(decode(data, sizeof data, &decoded), 0);
+	assert_int_equal(decode(data, size, &decoded), 0);
 	assert_int_equal(decoded.type, wanted->type);
 	assert_int_equal(decoded.offset, wanted->offset);
 	assert_int_equal(decoded.retain_bytes, wanted->retain_bytes);
 	assert_int_equal(decoded.retain_ns, wanted->retain_ns);
+	assert_int_equal(decoded.session_key, wanted->session_key);
+	assert_int_equal(decoded.key_size, wanted->key_size);
+	assert_int_equal(decoded.value_size, wanted->value_size);
+	if (given->type == CONTROL_SETTING) {
+		assert_int_equal(size, CONTROL_SIZE + wanted->key_size + wanted->value_size);
+		assert_memory_equal(data + CONTROL_SIZE, wanted->key, wanted->key_size);
+		assert_memory_equal(data + CONTROL_SIZE + wanted->key_size, wanted->value, wanted->value_size);
+	}
 }
 
 static void what_is_encoded_is_decoded(void **state)
 {
 	const uint64_t numbers[] = {0, 1, 0x0102030405060708, UINT64_MAX};
-	expect(&(struct control){.type = CONTROL_SESSION}, &(struct control){.type = CONTROL_SESSION});
 	for (size_t i = 0; i < 4; i++) {
+		const struct control session = {.type = CONTROL_SESSION, .session_key = numbers[i]};
+		expect(&session, &session);
 		const struct control trim = {.type = CONTROL_TRIM, .offset = numbers[i]};
 		const struct control retain = {
 			.type = CONTROL_RETAIN, .retain_bytes = numbers[i], .retain_ns = numbers[3 - i]};
@@ -50,11 +59,71 @@ static void what_is_encoded_is_decoded(void **state)
 	}
 }
 
+static const unsigned char value[SERVICE_VALUE_SIZE_MAX + 1];
+
+static void settings_of_all_sizes_are_decoded(void **state)
+{
+	static const size_t sizes[] = {0, 1, 100, SERVICE_VALUE_SIZE_MAX};
+	char key[SERVICE_KEY_SIZE];
+	memset(key, 'k', sizeof key);
+	for (size_t i = 0; i < 4; i++)
+		for (size_t key_size = 1; key_size < SERVICE_KEY_SIZE; key_size++) {
+			const struct control setting = {.type = CONTROL_SETTING,
+			                                .key = key,
+			                                .key_size = key_size,
+			                                .value = value,
+			                                .value_size = sizes[i]};
+			expect(&setting, &setting);
+		}
+}
+
+static void settings_that_cannot_be_are_refused(void **state)
+{
+	static unsigned char data[CONTROL_SIZE_MAX + 2];
+	static const struct {
+		const char *key;
+		size_t key_size, size;
+		bool right;
+	} all[] = {
+		{"a", 1, 1, true},
+		{"azAZ09._/-", 10, 1, true},
+		{"", 0, 1, false},
+		{"a b", 3, 1, false},
+		{"a\0b", 3, 1, false},
+		{"\xc3\xa4", 2, 1, false},
+		{"a", 1, SERVICE_VALUE_SIZE_MAX + 1, false},
+	};
+	struct control control;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		control = (struct control){.type = CONTROL_SETTING,
+		                           .key = all[i].key,
+		                           .key_size = all[i].key_size,
+		                           .value = value,
+		                           .value_size = all[i].size};
+		size_t size = control_encode(&control, data);
+		assert_int_equal(decode(data, size, &control), all[i].right ? 0 : -EBADMSG);
+		/* All that is there, and no more. */
+		assert_int_equal(decode(data, size + 1, &control), -EBADMSG);
+		assert_int_equal(decode(data, size - 1, &control), -EBADMSG);
+	}
+	char key[SERVICE_KEY_SIZE];
+	memset(key, 'k', sizeof key);
+	control = (struct control){.type = CONTROL_SETTING, .key = key, .key_size = sizeof key, .value = value};
+	assert_int_equal(decode(data, control_encode(&control, data), &control), -EBADMSG);
+	/* Sizes whose sum wraps round to what is there. */
+	control = (struct control){.type = CONTROL_SETTING, .key = "a", .key_size = 1, .value = value, .value_size = 1};
+	size_t size = control_encode(&control, data);
+	memset(data + 16, 0xff, 8);
+	data[8] = 3;
+	assert_int_equal(decode(data, size, &control), -EBADMSG);
+}
+
 static void what_is_not_of_the_type_is_not_encoded(void **state)
 {
-	struct control control = {.offset = 5, .retain_bytes = 6, .retain_ns = 7};
+	struct control control = {
+		.offset = 5, .retain_bytes = 6, .retain_ns = 7, .session_key = 8, .key_size = 9, .value_size = 10};
 	control.type = CONTROL_SESSION;
-	expect(&control, &(struct control){.type = CONTROL_SESSION});
+	expect(&control, &(struct control){.type = CONTROL_SESSION, .session_key = 8});
 	control.type = CONTROL_TRIM;
 	expect(&control, &(struct control){.type = CONTROL_TRIM, .offset = 5});
 	control.type = CONTROL_RETAIN;
@@ -82,27 +151,29 @@ static void another_size_is_refused(void **state)
 /* Bytes that decode at all encode to the very same bytes. */
 static bool check_bytes(const unsigned char *data, size_t size)
 {
-	unsigned char again[CONTROL_SIZE];
+	unsigned char again[2 * CONTROL_SIZE];
 	struct control control;
 	int rc = decode(data, size, &control);
 	if (rc != 0) {
 		assert_int_equal(rc, -EBADMSG);
 		return false;
 	}
-	assert_int_equal(size, CONTROL_SIZE);
-	control_encode(&control, again);
+	/* What is borrowed lies in the copy, which is gone. */
+	control.key = (const char *)data + CONTROL_SIZE;
+	control.value = data + CONTROL_SIZE + control.key_size;
+	assert_int_equal(control_encode(&control, again), size);
 	assert_memory_equal(again, data, size);
 	return true;
 }
 
 static void every_bit_flipped_is_refused_or_another_number(void **state)
 {
-	/* Where each type's numbers are; and of a session, which has none, the bit that makes it a retention of all. */
+	/* Where each type's numbers are. */
 	static const struct {
 		struct control control;
 		size_t begin, end; /* bits */
 	} all[] = {
-		{{.type = CONTROL_SESSION}, 33, 34},
+		{{.type = CONTROL_SESSION, .session_key = 3}, 64, 128},
 		{{.type = CONTROL_TRIM, .offset = 77}, 64, 128},
 		{{.type = CONTROL_RETAIN, .retain_bytes = 5, .retain_ns = 9}, 128, 256},
 	};
@@ -119,7 +190,7 @@ static void every_bit_flipped_is_refused_or_another_number(void **state)
 
 static void types_that_are_none_are_refused(void **state)
 {
-	const uint32_t bad[] = {0, CONTROL_RETAIN + 1, 0x100 + CONTROL_SESSION, UINT32_MAX};
+	const uint32_t bad[] = {0, CONTROL_SETTING + 1, 0x100 + CONTROL_SESSION, UINT32_MAX};
 	unsigned char data[CONTROL_SIZE];
 	control_encode(&(struct control){.type = CONTROL_SESSION}, data);
 	for (size_t i = 0; i < 4; i++) {
@@ -136,16 +207,20 @@ static void bytes_at_random_decode_only_to_what_they_are(void **state)
 	unsigned taken = 0;
 	dice_init(&dice, dice_seed("control"));
 	for (unsigned round = 0; round < 50000; round++) {
-		struct control control = {.type = (enum control_type)(1 + dice_below(&dice, 3)),
+		struct control control = {.type = (enum control_type)(1 + dice_below(&dice, 4)),
 		                          .offset = dice_next(&dice),
-		                          .retain_bytes = dice_next(&dice)};
+		                          .retain_bytes = dice_next(&dice),
+		                          .session_key = dice_next(&dice),
+		                          .key = "key",
+		                          .key_size = 3,
+		                          .value = "value",
+		                          .value_size = dice_below(&dice, 5)};
 		dice_fill(&dice, data, sizeof data);
 		/* A right beginning leads deeper. */
-		unsigned char right[CONTROL_SIZE];
-		control_encode(&control, right);
-		memcpy(data, right, (size_t)dice_below(&dice, sizeof right + 1));
-		taken += check_bytes(data,
-		                     dice_once_in(&dice, 2) ? CONTROL_SIZE : (size_t)dice_below(&dice, sizeof data));
+		unsigned char right[2 * CONTROL_SIZE];
+		size_t whole = control_encode(&control, right);
+		memcpy(data, right, (size_t)dice_below(&dice, whole + 1));
+		taken += check_bytes(data, dice_once_in(&dice, 2) ? whole : (size_t)dice_below(&dice, sizeof data));
 	}
 	assert_true(taken > 0 && taken < 50000);
 }
@@ -154,6 +229,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_encoded_is_decoded),
+		cmocka_unit_test(settings_of_all_sizes_are_decoded),
+		cmocka_unit_test(settings_that_cannot_be_are_refused),
 		cmocka_unit_test(what_is_not_of_the_type_is_not_encoded),
 		cmocka_unit_test(the_bytes_are_those_that_are_written_down),
 		cmocka_unit_test(another_size_is_refused),

@@ -132,6 +132,61 @@ static void a_member_alone_without_room_refuses_appends_and_commands(void **stat
 	several_append(&several, 0, "there is room");
 }
 
+static int set(size_t i, uint32_t size)
+{
+	static unsigned char value[SERVICE_VALUE_SIZE_MAX];
+	struct told told = {.command = {.kind = SERVICE_SET, .key = "key", .setting = value, .setting_size = size}};
+	return several_command(&several, i, &told);
+}
+
+/* With segments of this size records leave room in the last one, and do not begin at its brim. */
+#define ROOMY_SIZE (256u << 10)
+
+static void a_full_disk_takes_a_setting_of_any_size_and_then_trims(void **state)
+{
+	struct told told = {.command = {.kind = SERVICE_TRIM, .offset = 1}};
+	several.options.segment_size = ROOMY_SIZE;
+	found(1);
+	set_room(0, 10 << 20);
+	assert_int_equal(fill_up(0), -ENOSPC);
+	assert_int_equal(set(0, SERVICE_VALUE_SIZE_MAX), 0);
+	/* And no end of small ones, but for what is a trim's. */
+	int status = 0;
+	for (unsigned i = 0; i < 1000 && status == 0; i++)
+		status = set(0, 64);
+	assert_int_equal(status, -ENOSPC);
+	assert_int_equal(several_command(&several, 0, &told), 0);
+	assert_int_equal(several_cluster(&several, 0)->failure, 0);
+	set_room(0, UINT64_MAX);
+	several_pass(&several, 1000);
+	set(0, 64);
+	several_pass(&several, 1000);
+	assert_int_equal(set(0, 64), 0);
+}
+
+static void a_majority_of_full_disks_takes_so_many_bytes_of_settings(void **state)
+{
+	struct told told = {.command = {.kind = SERVICE_TRIM, .offset = 1}};
+	several.options.segment_size = ROOMY_SIZE;
+	found(3);
+	set_room(1, 10 << 20);
+	set_room(2, 10 << 20);
+	assert_int_equal(fill_up(0), -ENOSPC);
+	assert_int_equal(set(0, SERVICE_VALUE_SIZE_MAX), 0);
+	assert_int_equal(set(0, SERVICE_VALUE_SIZE_MAX), -ENOSPC);
+	assert_int_equal(several_command(&several, 0, &told), 0);
+	set_room(1, UINT64_MAX);
+	set_room(2, UINT64_MAX);
+	several_pass(&several, 1000);
+	struct sent sent = {0};
+	member_send_text(several_member(&several, 0), &sent, "x");
+	several_answer(&several, &sent);
+	several_pass(&several, 1000);
+	several_append(&several, 0, "there is room");
+	assert_int_equal(set(0, SERVICE_VALUE_SIZE_MAX), 0);
+	several_expect_equal(&several);
+}
+
 static void a_disk_that_stays_full_is_told_of_once_in_a_while(void **state)
 {
 	char *said = NULL;
@@ -193,6 +248,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_majority_of_full_disks_refuses_appends_and_reads_go_on, set_up,
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(a_member_alone_without_room_refuses_appends_and_commands, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_full_disk_takes_a_setting_of_any_size_and_then_trims, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_majority_of_full_disks_takes_so_many_bytes_of_settings, set_up,
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(a_disk_that_stays_full_is_told_of_once_in_a_while, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_leader_without_room_hands_over_to_one_that_has_some, set_up,

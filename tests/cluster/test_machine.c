@@ -162,7 +162,7 @@ static void an_item_that_is_no_command_or_configuration_is_refused(void **state)
 	assert_int_equal(history_barrier(&history), 0);
 }
 
-static void only_opening_a_session_needs_memory(void **state)
+static void a_trim_and_records_need_no_memory(void **state)
 {
 	struct service_member members[2];
 	struct log_frame *frames[4];
@@ -211,6 +211,74 @@ static void sessions_that_find_no_memory_leave_the_machine_as_it_was(void **stat
 	assert_false(allocation_fired());
 }
 
+static void a_setting_is_what_was_set_last(void **state)
+{
+	assert_null(history.machine.settings);
+	assert_int_equal(history_setting(&history, "b", "1", 1), 0);
+	assert_int_equal(history_setting(&history, "a", "22", 2), 0);
+	assert_int_equal(history_setting(&history, "ab", "333", 3), 0);
+	assert_int_equal(history_setting(&history, "b", "4444", 4), 0);
+	const struct settings *settings = history.machine.settings;
+	assert_int_equal(settings->entry, 4);
+	assert_int_equal(settings->count, 3);
+	static const char *const keys[] = {"a", "ab", "b"}, *const values[] = {"22", "333", "4444"};
+	for (size_t i = 0; i < 3; i++) {
+		assert_string_equal(settings->all[i].key, keys[i]);
+		assert_int_equal(settings->all[i].size, strlen(values[i]));
+		assert_memory_equal(settings->all[i].value, values[i], strlen(values[i]));
+	}
+	assert_int_equal(settings->size, 4 + 9 + 3 * SETTINGS_OVERHEAD);
+	assert_int_equal(history_setting(&history, "ab", NULL, 0), 0);
+	assert_int_equal(history_setting(&history, "nothing", NULL, 0), 0);
+	settings = history.machine.settings;
+	assert_int_equal(settings->entry, 6);
+	assert_int_equal(settings->count, 2);
+	assert_string_equal(settings->all[1].key, "b");
+	/* Another entry leaves them be. */
+	assert_int_equal(history_barrier(&history), 0);
+	assert_ptr_equal(history.machine.settings, settings);
+}
+
+static void settings_past_their_limits_are_refused(void **state)
+{
+	static const unsigned char value[SERVICE_VALUE_SIZE_MAX];
+	const size_t whole = SERVICE_VALUE_SIZE_MAX,
+		     left = SERVICE_SETTINGS_SIZE_MAX - 2 * (1 + SETTINGS_OVERHEAD) - whole;
+	char key[SERVICE_KEY_SIZE];
+	assert_int_equal(history_setting(&history, "a", value, whole), 0);
+	assert_int_equal(history_setting(&history, "b", value, left + 1), -EBADMSG);
+	assert_int_equal(history_setting(&history, "b", value, left), 0);
+	assert_int_equal(history_setting(&history, "c", value, 1), -EBADMSG);
+	assert_int_equal(history_setting(&history, "a", value, whole - 1 - SETTINGS_OVERHEAD - 1), 0);
+	assert_int_equal(history_setting(&history, "c", value, 1), 0);
+	/* What was full takes what is smaller, and less. */
+	assert_int_equal(history_setting(&history, "a", value, 1), 0);
+	assert_int_equal(history_setting(&history, "b", NULL, 0), 0);
+	for (unsigned i = 2; i < SERVICE_SETTINGS_MAX; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		assert_int_equal(history_setting(&history, key, value, 1), 0);
+	}
+	assert_int_equal(history.machine.settings->count, SERVICE_SETTINGS_MAX);
+	assert_int_equal(history_setting(&history, "one-more", value, 1), -EBADMSG);
+	assert_int_equal(history_setting(&history, "a", value, 2), 0);
+}
+
+static void a_setting_that_finds_no_memory_leaves_the_machine_as_it_was(void **state)
+{
+	assert_int_equal(history_setting(&history, "a", "1", 1), 0);
+	const struct settings *before = history.machine.settings;
+	unsigned char data[CONTROL_SIZE + 2];
+	const struct control control = {
+		.type = CONTROL_SETTING, .key = "a", .key_size = 1, .value = "2", .value_size = 1};
+	struct log_frame *frame = history_item(&history, LOG_CONTROL, data, control_encode(&control, data));
+	allocation_fail(1);
+	assert_int_equal(machine_apply(&history.machine, frame), -ENOMEM);
+	allocation_fail(0);
+	assert_ptr_equal(history.machine.settings, before);
+	assert_int_equal(history_take(&history, frame), 0);
+	assert_memory_equal(history.machine.settings->all[0].value, "2", 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,7 +295,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_cluster_is_named_after_its_founder_for_ever, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_item_that_is_no_command_or_configuration_is_refused, set_up,
 	                                        tear_down),
-		cmocka_unit_test_setup_teardown(only_opening_a_session_needs_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_setting_is_what_was_set_last, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(settings_past_their_limits_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_setting_that_finds_no_memory_leaves_the_machine_as_it_was, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_trim_and_records_need_no_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sessions_that_find_no_memory_leave_the_machine_as_it_was, set_up,
 	                                        tear_down),
 	};

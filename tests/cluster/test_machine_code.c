@@ -18,7 +18,8 @@
 
 /* Where things stand, as docs/format.md has it. */
 enum { VERSION = 8, SESSIONS = 12, ENTRY = 16, CLUSTER = 24, FIRST = 32, RETAIN = 40, MEMBERS = 56, BEFORE = 64 };
-enum { MEMBERS_SIZE = 72, BEFORE_SIZE = 76, HEAD = 80, SESSION_ROW = 20, RESULT_ROW = 28 };
+enum { MEMBERS_SIZE = 72, BEFORE_SIZE = 76, SETTINGS = 80, SETTING_COUNT = 88, SETTINGS_SIZE = 92, HEAD = 96 };
+enum { SESSION_ROW = 28, RESULT_ROW = 28, SETTING_ROW = 8 };
 
 static struct history history;
 static unsigned char bytes[MACHINE_SIZE_MAX + 1], again[MACHINE_SIZE_MAX];
@@ -42,7 +43,7 @@ static void put(size_t at, size_t size, uint64_t value)
 		bytes[at + i] = (unsigned char)(value >> (8 * i));
 }
 
-/* A machine with some of everything: two configurations, settings, three sessions, of which one has no result and one
+/* A machine with some of everything: two configurations, limits, settings, three sessions, of which one has no result and one
  * is full and has lost some. */
 static void live(void)
 {
@@ -55,8 +56,10 @@ static void live(void)
 	const struct control retain = {.type = CONTROL_RETAIN, .retain_bytes = 1 << 30, .retain_ns = 12345};
 	assert_int_equal(history_control(&history, &retain), 0);
 	uint64_t a = history_session(&history);
-	history_session(&history);
+	history_client(&history, 0x0102030405060708);
 	uint64_t b = history_session(&history);
+	assert_int_equal(history_setting(&history, "b", "two", 3), 0);
+	assert_int_equal(history_setting(&history, "a/1", "one", 3), 0);
 	assert_int_equal(history_row(&history, a, 3, 2), 0);
 	assert_int_equal(history_row(&history, a, 7, 1), 0);
 	for (uint64_t i = 0; i < MACHINE_RESULTS_MAX + 3; i++)
@@ -112,6 +115,7 @@ static void what_is_encoded_is_decoded(void **state)
 		const struct machine_session *got = machine.sessions[i], *wanted = history.machine.sessions[i];
 		assert_int_equal(got->id, wanted->id);
 		assert_int_equal(got->used, wanted->used);
+		assert_int_equal(got->key, wanted->key);
 		assert_int_equal(got->count, wanted->count);
 		for (uint32_t k = 0; k < got->count; k++) {
 			assert_int_equal(got->results[k].sequence, wanted->results[k].sequence);
@@ -120,6 +124,13 @@ static void what_is_encoded_is_decoded(void **state)
 			assert_int_equal(got->results[k].count, wanted->results[k].count);
 		}
 	}
+	assert_int_equal(machine.settings->entry, history.machine.settings->entry);
+	assert_int_equal(machine.settings->count, 2);
+	assert_string_equal(machine.settings->all[0].key, "a/1");
+	assert_memory_equal(machine.settings->all[0].value, "one", 3);
+	assert_string_equal(machine.settings->all[1].key, "b");
+	assert_int_equal(machine.settings->all[1].size, 3);
+	assert_int_equal(machine.settings->size, history.machine.settings->size);
 	machine_finish(&machine);
 }
 
@@ -131,29 +142,52 @@ static void a_new_machine_is_a_head_alone(void **state)
 
 static void the_bytes_are_those_that_are_written_down(void **state)
 {
-	static const unsigned char head[24] = {'C', 'L', 'O', 'G', 'M', 'A', 'C', 'H', 1, 0, 0, 0, 1, 0, 0, 0, 4};
-	static const unsigned char rows[] = {
-		3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, /* the session */
-		5, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0};
+	static const unsigned char head[24] = {'C', 'L', 'O', 'G', 'M', 'A', 'C', 'H', 2, 0, 0, 0, 1, 0, 0, 0, 5};
+	static const unsigned char rows[] = {1, 0, 0, 0, 2, 0, 0, 0, 'k', 'v', 'w', /* the setting */
+	                                     4, 0, 0, 0, 0, 0, 0, 0, 5,   0,   0,   0, 0, 0,
+	                                     0, 0, 1, 0, 0, 0, 9, 0, 0,   0,   0,   0, 0, 0, /* the session */
+	                                     5, 0, 0, 0, 0, 0, 0, 0, 9,   0,   0,   0, 0, 0,
+	                                     0, 0, 5, 0, 0, 0, 0, 0, 0,   0,   2,   0, 0, 0};
 	unsigned char members_bytes[CONFIGURATION_SIZE_MAX];
 	struct service_member members[1];
 	history_name(members, 1);
 	assert_int_equal(history_members(&history, members, 1), 0);
 	assert_int_equal(history_records(&history, 9, NULL, 0), 0);
-	assert_int_equal(history_session(&history), 3);
-	assert_int_equal(history_row(&history, 3, 5, 2), 0);
+	assert_int_equal(history_setting(&history, "k", "vw", 2), 0);
+	assert_int_equal(history_client(&history, 9), 4);
+	assert_int_equal(history_row(&history, 4, 5, 2), 0);
 	size_t members_size = configuration_encode(members, 1, members_bytes);
 	assert_int_equal(encode(), HEAD + members_size + sizeof rows);
 	assert_memory_equal(bytes, head, sizeof head);
 	assert_int_equal(bytes[CLUSTER], 1);
 	assert_int_equal(bytes[MEMBERS], 1);
 	assert_int_equal(bytes[MEMBERS_SIZE], members_size);
+	assert_int_equal(bytes[SETTINGS], 3);
+	assert_int_equal(bytes[SETTING_COUNT], 1);
+	assert_int_equal(bytes[SETTINGS_SIZE], 11);
 	assert_memory_equal(bytes + HEAD, members_bytes, members_size);
 	assert_memory_equal(bytes + HEAD + members_size, rows, sizeof rows);
 }
 
+/* As many settings as there can be, of as many bytes. */
+static size_t set_all(void)
+{
+	static unsigned char value[SERVICE_VALUE_SIZE_MAX];
+	char key[SERVICE_KEY_SIZE];
+	size_t left = SERVICE_SETTINGS_SIZE_MAX;
+	for (unsigned i = 0; i < SERVICE_SETTINGS_MAX; i++) {
+		snprintf(key, sizeof key, "%03u", i);
+		size_t size = left / (SERVICE_SETTINGS_MAX - i) - 3 - 16;
+		assert_int_equal(history_setting(&history, key, value, size), 0);
+		left -= size + 3 + 16;
+	}
+	assert_int_equal(left, 0);
+	return SERVICE_SETTINGS_SIZE_MAX - SERVICE_SETTINGS_MAX * (16 - SETTING_ROW);
+}
+
 static void the_largest_machine_fits(void **state)
 {
+	size_t settings_size = set_all();
 	struct service_member members[SERVICE_MEMBERS_MAX];
 	history_name(members, SERVICE_MEMBERS_MAX);
 	for (size_t i = 0; i < SERVICE_MEMBERS_MAX; i++) {
@@ -163,18 +197,19 @@ static void the_largest_machine_fits(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(history_members(&history, members, SERVICE_MEMBERS_MAX), 0);
 	for (unsigned i = 0; i < MACHINE_SESSIONS_MAX; i++)
-		history_session(&history);
+		history_client(&history, UINT64_MAX);
+	uint64_t first = history.machine.sessions[0]->id;
 	struct log_session rows[MACHINE_RESULTS_MAX];
 	for (unsigned i = 0; i < MACHINE_SESSIONS_MAX; i++) {
 		for (unsigned k = 0; k < MACHINE_RESULTS_MAX; k++)
-			rows[k] = (struct log_session){.session = 3 + i, .sequence = 1 + k, .count = 1};
+			rows[k] = (struct log_session){.session = first + i, .sequence = 1 + k, .count = 1};
 		struct log_frame *frame = history_frame(&history, MACHINE_RESULTS_MAX, rows, MACHINE_RESULTS_MAX);
 		assert_int_equal(machine_apply(&history.machine, frame), 0);
 		log_frame_unref(frame);
 		history.tail.entry++;
 	}
 	size_t size = encode();
-	assert_int_equal(size, HEAD + 2 * (CONFIGURATION_SIZE_MAX - 2 * SERVICE_MEMBERS_MAX) +
+	assert_int_equal(size, HEAD + settings_size + 2 * (CONFIGURATION_SIZE_MAX - 2 * SERVICE_MEMBERS_MAX) +
 	                               MACHINE_SESSIONS_MAX * (SESSION_ROW + MACHINE_RESULTS_MAX * RESULT_ROW));
 	assert_true(check_bytes(bytes, size));
 }
@@ -199,7 +234,8 @@ static void every_bit_flipped_is_refused_or_another_machine(void **state)
 		bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
 		bool ok = check_bytes(bytes, size);
 		/* The magic, the version, the counts and the sizes have no other right value. */
-		assert_false(ok && (bit / 8 < ENTRY || (bit / 8 >= MEMBERS_SIZE && bit / 8 < HEAD)));
+		assert_false(ok && (bit / 8 < ENTRY || (bit / 8 >= MEMBERS_SIZE && bit / 8 < SETTINGS) ||
+		                    (bit / 8 >= SETTING_COUNT && bit / 8 < HEAD)));
 		taken += ok;
 		refused += !ok;
 		bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
@@ -221,7 +257,8 @@ static void numbers_of_the_head_that_cannot_be_are_refused(void **state)
 {
 	live();
 	expect_refused(VERSION, 4, 0);
-	expect_refused(VERSION, 4, 2);
+	expect_refused(VERSION, 4, 1);
+	expect_refused(VERSION, 4, 3);
 	expect_refused(SESSIONS, 4, 2);
 	expect_refused(SESSIONS, 4, 4);
 	expect_refused(SESSIONS, 4, MACHINE_SESSIONS_MAX + 1);
@@ -238,12 +275,46 @@ static void numbers_of_the_head_that_cannot_be_are_refused(void **state)
 	expect_refused(MEMBERS_SIZE, 4, UINT32_MAX);
 	expect_refused(BEFORE_SIZE, 4, 0);
 	expect_refused(BEFORE_SIZE, 4, UINT32_MAX);
+	expect_refused(SETTINGS, 8, 0);
+	expect_refused(SETTINGS, 8, history.machine.entry + 1);
+	expect_refused(SETTING_COUNT, 4, 1);
+	expect_refused(SETTING_COUNT, 4, 3);
+	expect_refused(SETTING_COUNT, 4, SERVICE_SETTINGS_MAX + 1);
+	expect_refused(SETTINGS_SIZE, 4, 0);
+	expect_refused(SETTINGS_SIZE, 4, SERVICE_SETTINGS_SIZE_MAX + 1);
+	expect_refused(SETTINGS_SIZE, 4, UINT32_MAX);
+}
+
+static void settings_that_cannot_be_are_refused(void **state)
+{
+	assert_int_equal(history_setting(&history, "a", "12", 2), 0);
+	assert_int_equal(history_setting(&history, "b", "3", 1), 0);
+	const size_t first = HEAD, second = HEAD + SETTING_ROW + 3;
+	expect_refused(first, 2, 0);
+	expect_refused(first, 2, UINT16_MAX);
+	expect_refused(first + 2, 1, 1);
+	expect_refused(first + 4, 4, 0);
+	expect_refused(first + 4, 4, 3);
+	expect_refused(first + 4, 4, UINT32_MAX);
+	expect_refused(first + SETTING_ROW, 1, ' ');
+	expect_refused(first + SETTING_ROW, 1, 0);
+	expect_refused(first + SETTING_ROW, 1, 'b');
+	expect_refused(first + SETTING_ROW, 1, 'c');
+	expect_refused(second + 4, 4, 2);
+	/* All of them gone, it is still known since when. */
+	assert_int_equal(history_setting(&history, "a", NULL, 0), 0);
+	assert_int_equal(history_setting(&history, "b", NULL, 0), 0);
+	assert_int_equal(encode(), HEAD);
+	assert_true(check_bytes(bytes, HEAD));
+	assert_int_equal(bytes[SETTINGS], 4);
 }
 
 static void a_machine_before_the_first_entry_has_nothing(void **state)
 {
 	for (size_t at = CLUSTER; at < HEAD; at += 8)
 		expect_refused(at, 1, 1);
+	expect_refused(BEFORE_SIZE, 4, 1);
+	expect_refused(SETTINGS_SIZE, 4, 1);
 	assert_int_equal(FIRST + 8, RETAIN);
 }
 
@@ -358,7 +429,7 @@ static void memory_that_runs_out_leaves_a_machine_as_good_as_new(void **state)
 		assert_int_equal(machine_encode(&machine, again), HEAD);
 		assert_true(check_bytes(again, HEAD));
 	}
-	assert_int_equal(nth, 5);
+	assert_int_equal(nth, 6);
 	assert_int_equal(machine_encode(&machine, again), size);
 	assert_memory_equal(again, bytes, size);
 	machine_finish(&machine);
@@ -396,6 +467,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_truncation_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_bit_flipped_is_refused_or_another_machine, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(numbers_of_the_head_that_cannot_be_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(settings_that_cannot_be_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_machine_before_the_first_entry_has_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_first_configuration_names_the_cluster, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sessions_that_cannot_be_are_refused, set_up, tear_down),

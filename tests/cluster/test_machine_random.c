@@ -42,7 +42,7 @@ struct run {
 	struct machine copy; /* decoded anew at every step */
 	struct model model;
 	struct dice dice;
-	unsigned refused, taken, ended, answers[4];
+	unsigned refused, taken, ended, answers[5];
 };
 
 static struct run run;
@@ -63,7 +63,7 @@ static enum machine_answer model_find(struct model *model, uint64_t session, uin
 	unsigned rows = 0;
 	bool below = true;
 	if (model_session(model, session) == NULL)
-		return MACHINE_UNKNOWN;
+		return MACHINE_ENDED;
 	for (size_t i = 0; i < model->row_count; i++) {
 		const struct machine_result *one = &model->rows[i].result;
 		if (model->rows[i].session != session)
@@ -221,7 +221,7 @@ static void ask(void)
 			sequence = row->result.sequence;
 			count = dice_once_in(&run.dice, 4) ? count : row->result.count;
 		}
-		enum machine_answer answer = machine_find(&run.history.machine, session, sequence, count, &got);
+		enum machine_answer answer = machine_find(&run.history.machine, session, 0, sequence, count, &got);
 		assert_int_equal(answer, model_find(&run.model, session, sequence, count, &wanted));
 		assert_int_equal(got.entry != 0, answer == MACHINE_KNOWN);
 		run.answers[answer]++;

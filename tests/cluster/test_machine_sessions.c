@@ -87,9 +87,9 @@ static void rows_of_a_session_that_is_not_there_are_passed_over(void **state)
 	assert_int_equal(history_session(&history), 4);
 	assert_int_equal(history_session(&history), 5);
 	assert_int_equal(history_find(&history, 5, 1, 1), MACHINE_NEW);
-	assert_int_equal(history_find(&history, 3, 1, 1), MACHINE_UNKNOWN);
-	assert_int_equal(history_find(&history, 6, 1, 1), MACHINE_UNKNOWN);
-	assert_int_equal(history_find(&history, 0, 1, 1), MACHINE_UNKNOWN);
+	assert_int_equal(history_find(&history, 3, 1, 1), MACHINE_ENDED);
+	assert_int_equal(history_find(&history, 6, 1, 1), MACHINE_ENDED);
+	assert_int_equal(history_find(&history, 0, 1, 1), MACHINE_ENDED);
 }
 
 static void what_overlaps_a_result_is_invalid(void **state)
@@ -246,9 +246,9 @@ static void the_session_least_recently_used_ends_when_there_are_too_many(void **
 	assert_int_equal(history_row(&history, 1, 1, 1), 0);
 	const uint64_t ends[] = {300, 4, 5};
 	for (size_t i = 0; i < 3; i++) {
-		assert_int_not_equal(history_find(&history, ends[i], 2, 1), MACHINE_UNKNOWN);
+		assert_int_not_equal(history_find(&history, ends[i], 2, 1), MACHINE_ENDED);
 		uint64_t id = history_session(&history);
-		assert_int_equal(history_find(&history, ends[i], 2, 1), MACHINE_UNKNOWN);
+		assert_int_equal(history_find(&history, ends[i], 2, 1), MACHINE_ENDED);
 		assert_int_equal(history_find(&history, id, 1, 1), MACHINE_NEW);
 		assert_int_equal(history.machine.session_count, MACHINE_SESSIONS_MAX);
 	}
@@ -258,11 +258,66 @@ static void the_session_least_recently_used_ends_when_there_are_too_many(void **
 	/* All from 4 on are gone, and 2 is next. */
 	history_known(&history, 2, 1, 1);
 	history_session(&history);
-	assert_int_equal(history_find(&history, 2, 1, 1), MACHINE_UNKNOWN);
+	assert_int_equal(history_find(&history, 2, 1, 1), MACHINE_ENDED);
 	history_known(&history, 3, 1, 1);
 	history_session(&history);
-	assert_int_equal(history_find(&history, 3, 1, 1), MACHINE_UNKNOWN);
+	assert_int_equal(history_find(&history, 3, 1, 1), MACHINE_ENDED);
 	history_known(&history, 1, 1, 1);
+}
+
+static void a_session_with_a_key_answers_to_that_alone(void **state)
+{
+	struct machine_result result;
+	uint64_t own = history_session(&history), id = history_client(&history, 77);
+	assert_int_equal(history_row(&history, id, 1, 2), 0);
+	assert_int_equal(session_at(1)->key, 77);
+	assert_int_equal(machine_find(&history.machine, id, 77, 1, 2, &result), MACHINE_KNOWN);
+	assert_int_equal(machine_find(&history.machine, id, 77, 3, 1, &result), MACHINE_NEW);
+	const uint64_t wrong[] = {0, 76, UINT64_MAX};
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(machine_find(&history.machine, id, wrong[i], 1, 2, &result), MACHINE_INVALID);
+		assert_int_equal(machine_find(&history.machine, id, wrong[i], 3, 1, &result), MACHINE_INVALID);
+	}
+	assert_int_equal(machine_find(&history.machine, own, 77, 1, 1, &result), MACHINE_INVALID);
+	assert_int_equal(machine_find(&history.machine, 99, 77, 1, 1, &result), MACHINE_ENDED);
+}
+
+static size_t own_sessions(void)
+{
+	size_t own = 0;
+	for (size_t i = 0; i < history.machine.session_count; i++)
+		own += history.machine.sessions[i]->key == 0;
+	return own;
+}
+
+static void clients_that_come_and_go_do_not_end_members_sessions(void **state)
+{
+	for (unsigned i = 0; i < MACHINE_OWN_SESSIONS_MAX; i++)
+		history_session(&history);
+	for (unsigned i = 0; i < 2 * MACHINE_SESSIONS_MAX; i++)
+		history_client(&history, 5);
+	assert_int_equal(history.machine.session_count, MACHINE_SESSIONS_MAX);
+	assert_int_equal(own_sessions(), MACHINE_OWN_SESSIONS_MAX);
+	assert_int_equal(session_at(0)->id, 1);
+	/* A member's ends a client's, too: of those the one that was used least recently. */
+	uint64_t second = session_at(MACHINE_OWN_SESSIONS_MAX + 1)->id;
+	assert_int_equal(history_row(&history, session_at(MACHINE_OWN_SESSIONS_MAX)->id, 1, 1), 0);
+	history_session(&history);
+	assert_int_equal(history_find(&history, second, 1, 1), MACHINE_ENDED);
+	/* Of members' own that are more than members can have, one ends. */
+	history_client(&history, 5);
+	assert_int_equal(own_sessions(), MACHINE_OWN_SESSIONS_MAX);
+	assert_int_equal(session_at(0)->id, 2);
+	/* And where there are many of them, clients' stay. */
+	machine_finish(&history.machine);
+	history_init(&history);
+	for (unsigned i = 0; i < MACHINE_SESSIONS_MAX; i++)
+		history_session(&history);
+	uint64_t id = history_client(&history, 5);
+	for (unsigned i = 0; i < 100; i++)
+		history_client(&history, 5);
+	assert_int_equal(machine_find(&history.machine, id, 5, 1, 1, &(struct machine_result){0}), MACHINE_NEW);
+	assert_int_equal(own_sessions(), MACHINE_SESSIONS_MAX - 101);
 }
 
 int main(void)
@@ -280,6 +335,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_lowest_results_go_and_what_they_were_is_unknown, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_result_below_all_of_a_full_session_goes_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_session_least_recently_used_ends_when_there_are_too_many, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_session_with_a_key_answers_to_that_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(clients_that_come_and_go_do_not_end_members_sessions, set_up,
 	                                        tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
