@@ -79,10 +79,11 @@ static void tell(const struct call *call, const char *action)
 		return;
 	observe_event(OBSERVE_WARNING, "denied",
 	              OBSERVE_TEXT("principal", call->bearer_error != 0 ? "nobody" : auth_text(who(call), principal)),
-	              OBSERVE_TEXT("action", action), OBSERVE_TEXT("log", RPC_LOG),
+	              OBSERVE_TEXT("action", action != NULL ? action : "any"), OBSERVE_TEXT("log", RPC_LOG),
 	              OBSERVE_TEXT("address", call->connection->from));
 }
 
+/* action NULL: any. */
 static void refuse(struct call *call, int error, const char *action)
 {
 	char message[RPC_MESSAGE_SIZE], principal[AUTH_TEXT_SIZE];
@@ -97,7 +98,8 @@ static void refuse(struct call *call, int error, const char *action)
 		snprintf(message, sizeof message, "the token's time is over");
 	} else {
 		status = STATUS_PERMISSION_DENIED;
-		snprintf(message, sizeof message, "%s may not %s", auth_text(asks, principal), action);
+		snprintf(message, sizeof message, "%s may %s%s", auth_text(asks, principal),
+		         action == NULL ? "do nothing here" : "not ", action == NULL ? "" : action);
 	}
 	if (error != -EAGAIN)
 		tell(call, action);
@@ -107,8 +109,7 @@ static void refuse(struct call *call, int error, const char *action)
 
 bool allow_call(struct call *call)
 {
-	const char *action = call->method->leave == METHOD_ACTION ? auth_action_name(call->method->action)
-	                                                          : "do anything here";
+	const char *action = call->method->leave == METHOD_ACTION ? auth_action_name(call->method->action) : NULL;
 	if (call->bearer_error != 0) {
 		char message[RPC_MESSAGE_SIZE];
 		snprintf(message, sizeof message, "%s", call->message);

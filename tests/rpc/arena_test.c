@@ -1,10 +1,12 @@
 /* Messages are unpacked into so much memory, and no more. */
 #include "rpc/arena.h"
 
+#include "proto/clog.pb-c.h"
 #include "proto/log.pb-c.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -74,12 +76,44 @@ static void what_is_no_message_is_refused(void **state)
 	assert_non_null(arena_unpack(*state, &log__v1__produce_request__descriptor, NULL, 0));
 }
 
+/* protobuf-c would give what stands before it. */
+static void a_string_with_a_nul_is_refused(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t size;
+		bool good;
+	} all[] = {
+		{"\x3a\3abc", 5, true},
+		{"\x3a\3a\0c", 5, false},
+		{"\x3a\1\0", 3, false},
+		{"\x3a\0", 2, true},
+		{"\x08\6\x3a\2a\0", 6, false},
+		{"\xfd\1"
+	         "abcd\x3a\1\0",
+	         9, false},
+		{"\x42\1\0", 3, true},
+		{"\xfa\1\1\0", 4, true},
+		{"\xf9\1"
+	         "12345678\x3a\1\0",
+	         13, false},
+		{"\x3a\1\0\x3a\1a", 6, false},
+	};
+	const ProtobufCMessageDescriptor *type = &clog__v1__command_request__descriptor;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		const void *found = arena_unpack(*state, type, (const uint8_t *)all[i].bytes, all[i].size);
+		if ((found != NULL) != all[i].good)
+			fail_msg("%zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_largest_record_fits_time_and_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_message_of_unknown_fields_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_message_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_string_with_a_nul_is_refused, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,7 +164,7 @@ static void state(struct service *service, struct service_state *told)
 
 static size_t members(struct service *service, struct service_member *all, size_t capacity)
 {
-	all[0] = (struct service_member){.id = 1, .name = "one", .state = SERVICE_LEADER};
+	all[0] = (struct service_member){.id = 1, .name = "one", .address = "one:7400", .state = SERVICE_LEADER};
 	return 1;
 }
 
