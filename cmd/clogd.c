@@ -5,6 +5,7 @@
  * stack, looks at the facts and takes the next step. */
 #include "auth/auth.h"
 #include "cluster/cluster.h"
+#include "cmd/access.h"
 #include "cmd/folders.h"
 #include "cmd/options.h"
 #include "cmd/renew.h"
@@ -51,6 +52,7 @@ struct clogd {
 	struct options options;
 	char *config; /* the options in effect, as text */
 	struct auth_policy auth;
+	struct access access;
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_signal_t signals[SIGNAL_COUNT];
@@ -93,7 +95,8 @@ static void take_signal(uv_signal_t *handle, int number)
 {
 	struct clogd *const clogd = handle->data;
 	const char *const name = number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
-	if (number == SIGHUP && clogd->options.tls != NULL) {
+	if (number == SIGHUP && (clogd->options.tls != NULL || clogd->options.jwt_keys != NULL)) {
+		access_reload(&clogd->access);
 		cluster_loop_reload(clogd->host);
 		if (clogd->tls != NULL && cluster_loop_tls(clogd->host) == NULL)
 			renew(&clogd->tls, clogd->options.tls);
@@ -195,6 +198,7 @@ static void close_all(struct clogd *clogd)
 {
 	clogd->phase = PHASE_CLOSED;
 	rpc_http_close(clogd->http);
+	access_finish(&clogd->access);
 	cluster_close(clogd->cluster);
 	if (clogd->host != NULL)
 		cluster_loop_destroy(clogd->host);
@@ -387,6 +391,19 @@ static int serve_http(struct clogd *clogd, struct clog_error *err)
 	               : rpc_http_open(&clogd->http, &clogd->loop, cluster_service(clogd->cluster), &options, err);
 }
 
+/* Who may do what. */
+static int take_rules(struct clogd *clogd, struct clog_error *err)
+{
+	const struct options *const told = &clogd->options;
+	const char *audience = told->jwt_audience;
+	if (audience == NULL)
+		audience = clogd->tls != NULL ? tls_context_identity(clogd->tls)->cluster : "clog";
+	const int status = access_init(&clogd->access, cluster_service(clogd->cluster), told->jwt_keys, audience, err);
+	clogd->auth = (struct auth_policy){
+		.owner = told->uid, .group = told->gid, .mode = told->mode, .access = clogd->access.rules};
+	return status;
+}
+
 static int start(struct clogd *clogd, struct clog_error *err)
 {
 	int status = take_signals(clogd, err);
@@ -402,9 +419,8 @@ static int start(struct clogd *clogd, struct clog_error *err)
 		return status;
 	clogd->started = true;
 	clogd->options.name = cluster_name(clogd->cluster);
-	clogd->auth = (struct auth_policy){
-		.owner = clogd->options.uid, .group = clogd->options.gid, .mode = clogd->options.mode};
-	if (clogd->options.grpc != NULL)
+	status = take_rules(clogd, err);
+	if (status == 0 && clogd->options.grpc != NULL)
 		status = serve_rpc(clogd, err);
 	if (status == 0)
 		status = connect_member(clogd, err);

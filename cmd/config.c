@@ -31,8 +31,9 @@ static const cyaml_schema_value_t mount_entry = {
 #define FIELDS(mounts)                                                                                                 \
 	TEXT("data", data), mounts, TEXT("name", name), TEXT("peer", peer), TEXT("advertise", advertise),              \
 		TEXT("join", join), TEXT("tls", tls), TEXT("tls-min", tls_min), TEXT("grpc", grpc),                    \
-		TEXT("http", http), SWITCH("guard", guard), SWITCH("allow-other", allow_other), TEXT("owner", owner),  \
-		TEXT("mode", mode), CYAML_FIELD_END
+		TEXT("http", http), TEXT("jwt-keys", jwt_keys), TEXT("jwt-audience", jwt_audience),                    \
+		SWITCH("guard", guard), SWITCH("allow-other", allow_other), TEXT("owner", owner), TEXT("mode", mode),  \
+		CYAML_FIELD_END
 static const cyaml_schema_field_t fields[] = {FIELDS(TEXT(MOUNTS_KEY, mount[0]))};
 static const cyaml_schema_field_t list_fields[] = {FIELDS(CYAML_FIELD_SEQUENCE(
 	MOUNTS_KEY, CYAML_FLAG_OPTIONAL, struct config, mount, &mount_entry, 1, CONFIG_MOUNTS_MAX))};

@@ -13,6 +13,7 @@ struct clog_error;
 #define CONFIG_MODE_SIZE 16              /* bytes of a mode, its NUL included */
 #define CONFIG_TLS_MIN_SIZE 8            /* bytes of a version of TLS, its NUL included */
 #define CONFIG_NAME_SIZE 64              /* bytes of a member's name, its NUL included */
+#define CONFIG_AUDIENCE_SIZE 256         /* bytes of an audience's name, its NUL included */
 #define CONFIG_ADDRESS_SIZE 264          /* bytes of HOST:PORT, its NUL included */
 
 enum config_switch { CONFIG_UNSET, CONFIG_YES, CONFIG_NO };
@@ -30,6 +31,8 @@ struct config {
 	char tls[CONFIG_PATH_SIZE];
 	char tls_min[CONFIG_TLS_MIN_SIZE];
 	char grpc[CONFIG_ADDRESS_SIZE];
+	char jwt_keys[CONFIG_PATH_SIZE];
+	char jwt_audience[CONFIG_AUDIENCE_SIZE];
 	enum config_switch guard;
 	enum config_switch allow_other;
 	char owner[CONFIG_OWNER_SIZE];

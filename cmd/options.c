@@ -28,6 +28,8 @@ const char options_help[] =
 	"  --tls-min 1.2|1.3       the oldest TLS that clients of gRPC and HTTP may speak; default: 1.3\n"
 	"  --grpc HOST:PORT        where programs reach the log over gRPC; without --tls on this machine only\n"
 	"  --http HOST:PORT        where they reach it by HTTP and JSON; without --tls on this machine only\n"
+	"  --jwt-keys DIR          the folder of the public keys, KID.pem, that JSON Web Tokens are checked by\n"
+	"  --jwt-audience NAME     whom they must be for, if they say so; default: the cluster's name\n"
 	"  --guard yes|no          make the folder under the mount immutable, so that nothing is written there\n"
 	"                          while it is not mounted; default: yes\n"
 	"  --allow-other[=yes|no]  let other users into the mount, for what --mode says; default: no\n"
@@ -38,13 +40,14 @@ const char options_help[] =
 	"  --version               print the version\n"
 	"\n"
 	"Each option but the last two may be a variable of the environment too: CLOG_DATA, CLOG_MOUNT, CLOG_NAME,\n"
-	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_TLS_MIN, CLOG_GRPC, CLOG_HTTP, CLOG_GUARD,\n"
+	"CLOG_PEER, CLOG_ADVERTISE, CLOG_JOIN, CLOG_TLS, CLOG_TLS_MIN, CLOG_GRPC, CLOG_HTTP,\n"
+	"CLOG_JWT_KEYS, CLOG_JWT_AUDIENCE, CLOG_GUARD,\n"
 	"CLOG_ALLOW_OTHER, CLOG_OWNER, CLOG_MODE, CLOG_CONFIG.\n"
 	"The command line comes before the environment, that before the file.\n"
 	"SIGTERM and SIGINT end it cleanly. Exit status: 0 ended cleanly, 1 failed, 2 wrong options.\n";
 
 /* clang-format off */
-enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, TLS_MIN, GRPC, HTTP, GUARD, ALLOW_OTHER, OWNER, MODE, CONFIG,
+enum key { DATA, MOUNT, NAME, PEER, ADVERTISE, JOIN, TLS, TLS_MIN, GRPC, HTTP, JWT_KEYS, JWT_AUDIENCE, GUARD, ALLOW_OTHER, OWNER, MODE, CONFIG,
 	KEY_COUNT };
 /* clang-format on */
 enum { HELP = KEY_COUNT, VERSION };
@@ -63,6 +66,8 @@ static const struct option long_options[] = {
 	{"tls-min", required_argument, NULL, LONG + TLS_MIN},
 	{"grpc", required_argument, NULL, LONG + GRPC},
 	{"http", required_argument, NULL, LONG + HTTP},
+	{"jwt-keys", required_argument, NULL, LONG + JWT_KEYS},
+	{"jwt-audience", required_argument, NULL, LONG + JWT_AUDIENCE},
 	{"guard", required_argument, NULL, LONG + GUARD},
 	{"allow-other", optional_argument, NULL, LONG + ALLOW_OTHER},
 	{"owner", required_argument, NULL, LONG + OWNER},
@@ -74,11 +79,23 @@ static const struct option long_options[] = {
 };
 
 static const char *const variables[KEY_COUNT] = {
-	[DATA] = "CLOG_DATA",   [MOUNT] = "CLOG_MOUNT",         [NAME] = "CLOG_NAME",
-	[PEER] = "CLOG_PEER",   [ADVERTISE] = "CLOG_ADVERTISE", [JOIN] = "CLOG_JOIN",
-	[TLS] = "CLOG_TLS",     [GUARD] = "CLOG_GUARD",         [ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
-	[OWNER] = "CLOG_OWNER", [MODE] = "CLOG_MODE",           [CONFIG] = "CLOG_CONFIG",
-	[GRPC] = "CLOG_GRPC",   [HTTP] = "CLOG_HTTP",           [TLS_MIN] = "CLOG_TLS_MIN",
+	[DATA] = "CLOG_DATA",
+	[MOUNT] = "CLOG_MOUNT",
+	[NAME] = "CLOG_NAME",
+	[PEER] = "CLOG_PEER",
+	[ADVERTISE] = "CLOG_ADVERTISE",
+	[JOIN] = "CLOG_JOIN",
+	[TLS] = "CLOG_TLS",
+	[GUARD] = "CLOG_GUARD",
+	[ALLOW_OTHER] = "CLOG_ALLOW_OTHER",
+	[OWNER] = "CLOG_OWNER",
+	[MODE] = "CLOG_MODE",
+	[CONFIG] = "CLOG_CONFIG",
+	[GRPC] = "CLOG_GRPC",
+	[HTTP] = "CLOG_HTTP",
+	[TLS_MIN] = "CLOG_TLS_MIN",
+	[JWT_KEYS] = "CLOG_JWT_KEYS",
+	[JWT_AUDIENCE] = "CLOG_JWT_AUDIENCE",
 };
 
 /* The texts that one source gives; NULL where it gives none. The last of MOUNT's is among the texts, too. */
@@ -168,6 +185,8 @@ static int check(enum key key, const char *text, const char *label, struct clog_
 		return owner_parse(text, label, &uid, &gid, err);
 	if (key == MODE)
 		return owner_parse_mode(text, label, &mode, err);
+	if (key == JWT_AUDIENCE && strlen(text) >= CONFIG_AUDIENCE_SIZE)
+		return clog_error_set(err, -EINVAL, "%s is longer than %d bytes", label, CONFIG_AUDIENCE_SIZE - 1);
 	if (strlen(text) >= CONFIG_PATH_SIZE)
 		return clog_error_set(err, -EINVAL, "%s is longer than %d bytes", label, CONFIG_PATH_SIZE - 1);
 	return 0;
@@ -252,6 +271,8 @@ static int take_file(struct source *source, struct config *config, const char *p
 	source->texts[TLS] = config->tls[0] != '\0' ? config->tls : NULL;
 	source->texts[TLS_MIN] = config->tls_min[0] != '\0' ? config->tls_min : NULL;
 	source->texts[GRPC] = config->grpc[0] != '\0' ? config->grpc : NULL;
+	source->texts[JWT_KEYS] = config->jwt_keys[0] != '\0' ? config->jwt_keys : NULL;
+	source->texts[JWT_AUDIENCE] = config->jwt_audience[0] != '\0' ? config->jwt_audience : NULL;
 	source->texts[GUARD] = switch_words[config->guard];
 	source->texts[ALLOW_OTHER] = switch_words[config->allow_other];
 	source->texts[OWNER] = config->owner[0] != '\0' ? config->owner : NULL;
@@ -299,6 +320,23 @@ static int take_owner(struct options *options, const char *owner, const char *mo
 	return status;
 }
 
+static void fill(struct options *options, const char *const texts[KEY_COUNT])
+{
+	options->data = texts[DATA];
+	options->name = texts[NAME];
+	options->peer = texts[PEER];
+	options->advertise = texts[ADVERTISE];
+	options->join = texts[JOIN];
+	options->http = texts[HTTP];
+	options->tls = texts[TLS];
+	options->tls_1_2 = strcmp(texts[TLS_MIN], "1.2") == 0;
+	options->grpc = texts[GRPC];
+	options->jwt_keys = texts[JWT_KEYS];
+	options->jwt_audience = texts[JWT_AUDIENCE];
+	options->guard = switch_of(texts[GUARD]) == CONFIG_YES;
+	options->allow_other = switch_of(texts[ALLOW_OTHER]) == CONFIG_YES;
+}
+
 int options_read(struct options *options, int argc, char *argv[], options_lookup_cb lookup, void *arg,
                  struct clog_error *err)
 {
@@ -321,23 +359,15 @@ int options_read(struct options *options, int argc, char *argv[], options_lookup
 
 	const char *texts[KEY_COUNT] = {[GUARD] = "yes", [ALLOW_OTHER] = "no", [MODE] = "644", [TLS_MIN] = "1.3"};
 	merge(options, sources, SOURCE_COUNT, texts);
-	options->data = texts[DATA];
-	options->name = texts[NAME];
-	options->peer = texts[PEER];
-	options->advertise = texts[ADVERTISE];
-	options->join = texts[JOIN];
-	options->http = texts[HTTP];
-	options->tls = texts[TLS];
-	options->tls_1_2 = strcmp(texts[TLS_MIN], "1.2") == 0;
-	options->grpc = texts[GRPC];
-	options->guard = switch_of(texts[GUARD]) == CONFIG_YES;
-	options->allow_other = switch_of(texts[ALLOW_OTHER]) == CONFIG_YES;
+	fill(options, texts);
 	if (options->data == NULL)
 		return clog_error_set(err, -EINVAL, "where the data shall be is not said: --data DIR is needed");
 	if (options->peer == NULL && (options->join != NULL || options->advertise != NULL))
 		return clog_error_set(err, -EINVAL,
 		                      "--%s needs --peer HOST:PORT: where this member listens to the others",
 		                      options->join != NULL ? "join" : "advertise");
+	if (options->jwt_audience != NULL && options->jwt_keys == NULL)
+		return clog_error_set(err, -EINVAL, "--jwt-audience needs --jwt-keys DIR");
 	return take_owner(options, texts[OWNER], texts[MODE], err);
 }
 
@@ -418,6 +448,8 @@ char *options_render(const struct options *options)
 	write_text(stream, "tls-min", options->tls_1_2 ? "1.2" : NULL);
 	write_text(stream, "grpc", options->grpc);
 	write_text(stream, "http", options->http);
+	write_text(stream, "jwt-keys", options->jwt_keys);
+	write_text(stream, "jwt-audience", options->jwt_audience);
 	fprintf(stream, "guard: %s\n", options->guard ? "yes" : "no");
 	fprintf(stream, "allow-other: %s\n", options->allow_other ? "yes" : "no");
 	write_text(stream, "owner", options->owner);

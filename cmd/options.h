@@ -20,15 +20,17 @@ struct options {
 	const char *data;
 	const char *mounts[CONFIG_MOUNTS_MAX];
 	size_t mount_count;
-	const char *name;      /* NULL: not told */
-	const char *peer;      /* NULL: none */
-	const char *advertise; /* NULL: not told */
-	const char *join;      /* addresses with commas between them; NULL: none */
-	const char *http;      /* NULL: none */
-	const char *tls;       /* a folder; NULL: none */
-	bool tls_1_2;          /* clients may speak TLS 1.2, too */
-	const char *grpc;      /* NULL: none */
-	const char *config;    /* the file's path; NULL: none */
+	const char *name;         /* NULL: not told */
+	const char *peer;         /* NULL: none */
+	const char *advertise;    /* NULL: not told */
+	const char *join;         /* addresses with commas between them; NULL: none */
+	const char *http;         /* NULL: none */
+	const char *tls;          /* a folder; NULL: none */
+	bool tls_1_2;             /* clients may speak TLS 1.2, too */
+	const char *grpc;         /* NULL: none */
+	const char *jwt_keys;     /* a folder; NULL: none */
+	const char *jwt_audience; /* NULL: the cluster's name */
+	const char *config;       /* the file's path; NULL: none */
 	bool guard;
 	bool allow_other;
 	const char *owner; /* NULL: not told, and the next two are the process's own */
