@@ -14,7 +14,7 @@ import time
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 from wait import until  # noqa: E402 pylint: disable=wrong-import-position
 
-PORT = 7400
+PORT, GRPC_PORT = 7400, 8400
 SHUTDOWN = 0x8004587D  # ioctl of ext4: from here on nothing more gets to the disk
 NO_LOG_FLUSH = struct.pack("I", 2)
 ASK_S = 5
@@ -99,7 +99,8 @@ class Machine:
     def launch(self, seeds=()):
         """Starts clogd."""
         command = ["nsenter", f"--net=/run/netns/{self.name}", self.clogd, "--data", self.data, "--mount", self.mount,
-                   "--name", self.name, "--peer", f"{self.address}:{PORT}", "--tls", f"{self.folder}/tls"]
+                   "--name", self.name, "--peer", f"{self.address}:{PORT}", "--tls", f"{self.folder}/tls",
+                   "--grpc", f"{self.address}:{GRPC_PORT}"]
         if seeds:
             command += ["--join", ",".join(f"{seed.address}:{PORT}" for seed in seeds)]
         with open(f"{self.folder}/said", "ab") as said:

@@ -41,6 +41,9 @@ NOT_OPENED = {errno.ECONNABORTED, errno.ENOTCONN, errno.ENOENT, errno.EPERM, err
 UNREAD = {errno.ECONNABORTED, errno.ENOTCONN, errno.ENOENT, errno.ESTALE, errno.EINTR, errno.EHOSTUNREACH, errno.EIO,
           errno.ETIMEDOUT}
 WRITES = ("append", "lines", "at")
+NETWORK = "network"  # stands for the member of clients that use all of them
+# Refused to them: the member is stopping; the session has ended.
+REFUSED_THERE = {errno.ESHUTDOWN, errno.EKEYEXPIRED}
 
 
 def digest(data):
@@ -114,6 +117,8 @@ class Operation:
     def outcome(self, code, place):
         """Whether an errno means refused or unknown."""
         if code in REFUSED[self.kind] or place == "open" and code in NOT_OPENED:
+            return "refused"
+        if self.member == NETWORK and code in REFUSED_THERE:
             return "refused"
         if code in UNKNOWN:
             return "unknown"

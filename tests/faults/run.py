@@ -24,10 +24,12 @@ import check
 import nemesis
 import operations
 import stores
-from machine import Machine, run, until
+from machine import GRPC_PORT, Machine, run, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ("append", "open", "lines", "at", "read", "tail")
+NETWORK_KINDS = ("produce", "produce", "consume", "follow")
+WRITERS = ("append", "open", "lines", "session", "produce")
 DISK_SIZE = 1 << 30
 HEAL_S = 120
 SOAK_S = 120
@@ -49,6 +51,8 @@ class Harness:
         run(self.programs[1], "cert", "init", self.programs[2], "--cluster", "faults")
         run("ip", "link", "add", "bridge", "type", "bridge")
         run("ip", "link", "set", "bridge", "up")
+        run("ip", "address", "add", "10.99.0.254/24", "dev", "bridge")
+        run(self.programs[1], "cert", "client", self.programs[2], "app", "--out", f"{self.folder}/app")
 
     def say(self, text):
         """With the time since the beginning."""
@@ -74,6 +78,15 @@ class Harness:
                        f"{self.folder}/history/{number:03}.history", str(number), machine.name,
                        str(self.options.seed), self.stop]
             self.clients.append((machine, kind, number, subprocess.Popen(command, stdin=subprocess.DEVNULL)))
+
+    def add_network_clients(self):
+        """Clients of all members, from a machine of their own that hears all of them."""
+        addresses = ",".join(f"{machine.address}:{GRPC_PORT}" for machine in self.machines)
+        for kind in NETWORK_KINDS:
+            number = len(self.clients) + 1
+            command = [sys.executable, "-B", f"{HERE}/network.py", kind, addresses, f"{self.folder}/app",
+                       f"{self.folder}/history/{number:03}.history", str(number), str(self.options.seed), self.stop]
+            self.clients.append((None, kind, number, subprocess.Popen(command, stdin=subprocess.DEVNULL)))
 
     def voters(self):
         """How many vote by what a member says that can be asked."""
@@ -102,33 +115,42 @@ class Harness:
             self.add_clients(self.machines[i % len(self.machines)], ("append",))
         if self.options.trim:
             self.add_clients(self.machines[0], ("trim",))
-        until(lambda: len(self.acknowledged_since(since)) == len(self.machines), HEAL_S, "appends succeed")
+        self.add_network_clients()
+        until(lambda: self.acknowledged_since(since) == self.wanted(), HEAL_S, "appends succeed")
         self.say(f"{self.options.members} members, {len(self.clients)} clients")
 
+    def wanted(self):
+        """What acknowledged_since gives when all is well."""
+        return ({machine.name for machine in self.members()} |
+                {operations.NETWORK + kind for kind in NETWORK_KINDS if kind in WRITERS})
+
     def acknowledged_since(self, since):
-        """Machines through whose mounts an append has succeeded that began after that."""
+        """Machines through whose mounts, or clients of the network by which, an append has succeeded that began after
+        that."""
         found = set()
-        for machine, kind, number, _ in self.clients:
+        for machine, kind, number, process in self.clients:
+            if process.poll():
+                raise AssertionError(f"client {number} ({kind}) ended with status {process.returncode}")
             path = f"{self.folder}/history/{number:03}.history"
-            if kind not in ("append", "open", "lines") or machine.departed or not os.path.exists(path):
+            if kind not in WRITERS or machine and machine.departed or not os.path.exists(path):
                 continue
             _, done = operations.load(path, lambda _: None)
-            if any(one.status == "ok" and one.start > since for one in done[-50:] if one.kind == kind):
-                found.add(machine.name)
+            if any(one.status == "ok" and one.start > since for one in done[-50:] if one.kind in operations.WRITES):
+                found.add(machine.name if machine else operations.NETWORK + kind)
         return found
 
     def converge(self):
         """Appends succeed at each member, and all show the same log once the clients have stopped."""
         since = time.monotonic_ns()
-        wanted = {machine.name for machine in self.members()}
-        until(lambda: self.acknowledged_since(since) >= wanted, HEAL_S, "appends succeed at each member again")
+        until(lambda: self.acknowledged_since(since) >= self.wanted(), HEAL_S, "appends succeed at each member again")
         self.say("appends succeed at each member again")
         with open(self.stop, "wb"):
             pass
         for machine, kind, number, process in self.clients:
             status = process.wait(60)
-            if status != 0 and not machine.departed:
-                raise AssertionError(f"client {number} ({kind} on {machine.name}) ended with status {status}")
+            if status != 0 and not (machine and machine.departed):
+                place = machine.name if machine else "the network"
+                raise AssertionError(f"client {number} ({kind} on {place}) ended with status {status}")
         until(lambda: len({machine.ask("log/next") for machine in self.members()} - {None}) == 1
               and all(machine.ask("log/next") for machine in self.members()), HEAL_S, "all members show the same log")
         self.say(f"all members show {self.members()[0].ask('log/next')} records")
@@ -140,6 +162,8 @@ class Harness:
         with open(f"{self.folder}/lives", "w", encoding="ascii") as file:
             for machine in self.machines:
                 file.writelines(f"{machine.name} {start} {end}\n" for start, end in machine.lives)
+            # What one member has acknowledged to who comes over the network, all of them have.
+            file.write(f"{operations.NETWORK} 0 0\n")
         checker = check.Checker()
         for machine in self.machines:
             name = machine.name + (".departed" if machine.departed else "")
