@@ -171,7 +171,7 @@ static void answer(struct client *client, struct batch *batch, int status, uint6
 /* ---- Gathering ---- */
 
 /* The batch that is open, unless it has enough or cannot take that much more; else NULL. */
-static struct batch *find_open(struct client *client, uint64_t expected, size_t size)
+static struct batch *find_open(struct client *client, uint64_t expected, size_t size, uint32_t count)
 {
 	struct batches *batches = &client->batches;
 	if (batches->waiting == NULL)
@@ -180,6 +180,8 @@ static struct batch *find_open(struct client *client, uint64_t expected, size_t 
 	while (batch->next != NULL)
 		batch = batch->next;
 	if (expected != SERVICE_ANYWHERE || batch->expected != SERVICE_ANYWHERE || batch->session != 0)
+		return NULL;
+	if (batch->count + count > CLIENT_BATCH_COUNT)
 		return NULL;
 	if (batch->size >= CLIENT_BATCH_SIZE || batch->size + size + NUMBERS_SIZE > CLIENT_MESSAGE_SIZE_MAX)
 		return NULL;
@@ -210,12 +212,12 @@ int batches_append(struct service *service, struct service_append *append, const
 		size += sizes[i];
 		message_size += 2 + varint_size(sizes[i]) + sizes[i];
 	}
-	if (message_size + NUMBERS_SIZE > CLIENT_MESSAGE_SIZE_MAX)
+	if (count > CLIENT_BATCH_COUNT || message_size + NUMBERS_SIZE > CLIENT_MESSAGE_SIZE_MAX)
 		return -EMSGSIZE;
 	const size_t counted = size + (size_t)count * RECORD_OVERHEAD;
 	if (batches->queue_count >= CLIENT_QUEUE_COUNT_MAX || batches->queue_size + counted > CLIENT_QUEUE_SIZE_MAX)
 		return -EAGAIN;
-	struct batch *batch = find_open(client, append->expected, message_size);
+	struct batch *batch = find_open(client, append->expected, message_size, count);
 	const bool made = batch == NULL;
 	if (made)
 		batch = create(client, append->expected);

@@ -57,9 +57,9 @@ static void leave(struct exchange *exchange)
 /* The size of the first message, when its head is there. */
 static bool first_size(const struct exchange *exchange, size_t *size)
 {
-	const unsigned char *head = exchange->input + exchange->begin;
 	if (exchange->end - exchange->begin < CLIENT_HEAD_SIZE)
 		return false;
+	const unsigned char *head = exchange->input + exchange->begin;
 	*size = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
 	return true;
 }
