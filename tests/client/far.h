@@ -113,6 +113,16 @@ void far_speak(struct far *far);
 /* How often a record is in the log. */
 unsigned far_find(const struct far_world *world, const void *data, uint32_t size);
 
+/* ---- far_service.c ---- */
+
+extern const struct service_ops far_ops;
+/* Answers what it owes. */
+void far_answer(struct far *far);
+/* Memory that does not run out where a test has malloc fail. */
+void *far_room(size_t size);
+
+/* ---- Appends of the client's ---- */
+
 /* An append of a record that is a text; how often it was answered. */
 struct far_append {
 	struct service_append append;
