@@ -10,6 +10,9 @@
 
 /* One deadline is enough for appends that come within so long of each other. */
 #define JOINED_MS 500u
+/* Batches in one entry: each is compared with those that are gathered already. */
+#define GATHERED_MAX 512u
+static_assert(GATHERED_MAX <= LOG_SESSIONS_MAX, "a row for each");
 /* What an append counts for in the queue besides its bytes: its records' headers. */
 #define RECORD_OVERHEAD 8u
 
@@ -91,7 +94,8 @@ static struct batch *last_waiting(struct cluster *cluster)
 	return (struct batch *)((char *)cluster->waiting.last - offsetof(struct batch, next));
 }
 
-/* Whether more may go into a batch: it is this member's own, plain, and was never given away. */
+/* Whether more may go into a batch: it is this member's own, plain, and was never given away. What comes under a caller's
+ * session stays by itself: it may come again, and not with its neighbours. */
 static bool is_open(const struct batch *batch)
 {
 	return batch->origin == 0 && batch->expected == SERVICE_ANYWHERE && !batch->sent && !batch->closed &&
@@ -100,14 +104,15 @@ static bool is_open(const struct batch *batch)
 
 /* The batch that is open, unless it has enough, or cannot take that much more; else a new one. An empty one is as good
  * as new: those who ask for more than any can take leave no more than one behind. */
-static struct batch *open_batch(struct cluster *cluster, uint64_t expected, size_t size, uint32_t count)
+static struct batch *open_batch(struct cluster *cluster, const struct service_append *append, size_t size,
+                                uint32_t count)
 {
 	struct batch *batch = last_waiting(cluster);
+	bool plain = append->expected == SERVICE_ANYWHERE && append->session == 0;
 	uint64_t deadline = cluster_now(cluster) + cluster->deadline_ms;
 	if (batch != NULL && is_open(batch) && (batch->append_count == 0 || deadline < batch->deadline + JOINED_MS) &&
-	    (batch->append_count == 0 ||
-	     (expected == SERVICE_ANYWHERE && log_frame_data_size(batch->frame) < CLUSTER_BATCH_SIZE &&
-	      log_frame_fits(batch->frame, size, count))))
+	    (batch->append_count == 0 || (plain && log_frame_data_size(batch->frame) < CLUSTER_BATCH_SIZE &&
+	                                  log_frame_fits(batch->frame, size, count))))
 		return batch;
 	batch = batch_create();
 	if (batch != NULL)
@@ -134,7 +139,7 @@ int append_op(struct service *service, struct service_append *append, const void
 	if (cluster->queue_count >= CLUSTER_QUEUE_COUNT_MAX ||
 	    (cluster->queue_count > 0 && cluster->queue_size + counted > CLUSTER_QUEUE_SIZE_MAX))
 		return refused(-EAGAIN);
-	struct batch *batch = open_batch(cluster, append->expected, size, count);
+	struct batch *batch = open_batch(cluster, append, size, count);
 	if (batch == NULL)
 		return refused(-ENOMEM);
 	append->place = log_frame_count(batch->frame);
@@ -149,6 +154,9 @@ int append_op(struct service *service, struct service_append *append, const void
 	if (batch->append_count == 0) {
 		batch->deadline = append->deadline;
 		batch->expected = append->expected;
+		batch->session = append->session;
+		batch->key = append->session_key;
+		batch->sequence = append->sequence;
 	}
 	*batch->last = append;
 	batch->last = &append->next;
@@ -181,30 +189,50 @@ static bool has_room(struct cluster *cluster, uint32_t size)
 	return false;
 }
 
+/* What the machine knows of a batch under a session. */
+static enum machine_answer find(const struct cluster *cluster, const struct batch *batch, struct machine_result *result)
+{
+	/* A session from before what is damaged may have more records than it knows of. */
+	if (cluster->machine_broken && batch->session <= cluster->broken_entry)
+		return MACHINE_ENDED;
+	return machine_find(&cluster->machine, batch->session, batch->key, batch->sequence,
+	                    log_frame_count(batch->frame), result);
+}
+
+/* Decides a batch of which the machine knows. True when it was. */
+static bool decide_known(struct cluster *cluster, struct batch *batch)
+{
+	struct machine_result result;
+	switch (find(cluster, batch, &result)) {
+	case MACHINE_NEW:
+		return false;
+	case MACHINE_KNOWN:
+		/* By that entry it may be known to later leaders, too. */
+		batch->sent = true;
+		append_settle(cluster, batch, 0, result.entry, result.offset);
+		return true;
+	case MACHINE_ENDED:
+		forward_session_ended(cluster, batch->session);
+		append_settle(cluster, batch, batch->key == 0 || batch->sent ? -ETIMEDOUT : -EKEYEXPIRED, 0, 0);
+		return true;
+	case MACHINE_UNKNOWN:
+		forward_session_ended(cluster, batch->session);
+		append_settle(cluster, batch, -ETIMEDOUT, 0, 0);
+		return true;
+	case MACHINE_INVALID:
+		append_settle(cluster, batch, -EINVAL, 0, 0);
+		return true;
+	}
+	return false;
+}
+
 /* Decides a batch that needs no entry of its own. True when it was. */
 static bool decide(struct cluster *cluster, struct batch *batch, uint64_t next_offset)
 {
-	struct machine_result result;
 	struct log_tail tail;
 	log_tail(cluster->log, &tail);
-	if (batch->session != 0 && !MUTANT(RETRY_IS_NEW)) {
-		switch (machine_find(&cluster->machine, batch->session, 0, batch->sequence,
-		                     log_frame_count(batch->frame), &result)) {
-		case MACHINE_NEW:
-			break;
-		case MACHINE_KNOWN:
-			append_settle(cluster, batch, 0, result.entry, result.offset);
-			return true;
-		case MACHINE_ENDED:
-		case MACHINE_UNKNOWN:
-			forward_session_ended(cluster, batch->session);
-			append_settle(cluster, batch, -ETIMEDOUT, 0, 0);
-			return true;
-		case MACHINE_INVALID:
-			append_settle(cluster, batch, -EINVAL, 0, 0);
-			return true;
-		}
-	}
+	if (batch->session != 0 && !MUTANT(RETRY_IS_NEW) && decide_known(cluster, batch))
+		return true;
 	if (batch->expected == SERVICE_ANYWHERE || batch->expected == next_offset)
 		return false;
 	/* Taken: told once that record is committed. Ahead: told once it is sure that this log is the newest. */
@@ -219,7 +247,8 @@ static bool decide(struct cluster *cluster, struct batch *batch, uint64_t next_o
 struct gathering {
 	struct batch_list batches;
 	size_t data_size, frame_size;
-	uint32_t count;
+	uint32_t count; /* records */
+	uint32_t batch_count;
 };
 
 /* Whether one more batch goes into the frame. */
@@ -227,11 +256,12 @@ static bool fits(const struct gathering *gathering, const struct batch *batch)
 {
 	if (gathering->batches.first == NULL)
 		return true;
-	return gathering->data_size + log_frame_data_size(batch->frame) <= CLUSTER_BATCH_SIZE &&
+	return gathering->batch_count < GATHERED_MAX &&
+	       gathering->data_size + log_frame_data_size(batch->frame) <= CLUSTER_BATCH_SIZE &&
 	       gathering->frame_size + log_frame_size(batch->frame) <= LOG_FRAME_SIZE_MAX / 2;
 }
 
-/* Whether a batch has numbers of one that is gathered: no right sender makes such. */
+/* Whether a batch has numbers of one that is gathered: the same one, that came again by another way; or no right sender's. */
 static bool overlaps(const struct gathering *gathering, const struct batch *batch)
 {
 	for (const struct batch *other = gathering->batches.first; other != NULL; other = other->next) {
@@ -262,13 +292,18 @@ static void gather(struct cluster *cluster, struct gathering *gathering)
 			return;
 		if (!forward_prepare(cluster, batch) || !fits(gathering, batch))
 			return;
+		bool twin = overlaps(gathering, batch);
+		/* That one must be an entry first, and is found then. */
+		if (twin && !MUTANT(TAKEN_TWICE))
+			return;
 		list_take(&cluster->waiting);
-		if (overlaps(gathering, batch)) {
+		if (twin) {
 			append_settle(cluster, batch, -EINVAL, 0, 0);
 			continue;
 		}
 		if (decide(cluster, batch, compared))
 			continue;
+		gathering->batch_count++;
 		gathering->count += log_frame_count(batch->frame);
 		gathering->data_size += log_frame_data_size(batch->frame);
 		gathering->frame_size += log_frame_size(batch->frame);

@@ -43,6 +43,7 @@ static int load_state(struct cluster *cluster, uint64_t entry, uint64_t *state_e
 static void pass_over(struct cluster *cluster, uint64_t entry)
 {
 	cluster->machine_broken = true;
+	cluster->broken_entry = entry;
 	cluster->machine.entry = entry;
 	mend_suspect(cluster, entry);
 }
@@ -246,7 +247,7 @@ static int append(struct cluster *cluster, struct log_frame *frame)
 		rc = machine_apply(&cluster->machine, frame);
 	/* A machine that lacks what is damaged is made again once that is mended. */
 	if (rc == -EBADMSG && cluster->machine_broken) {
-		cluster->machine.entry = log_frame_header(frame)->entry;
+		cluster->machine.entry = cluster->broken_entry = log_frame_header(frame)->entry;
 		rc = 0;
 	}
 	if (rc != 0)

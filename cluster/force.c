@@ -13,7 +13,7 @@ void force_note(struct cluster *cluster)
 {
 	struct settings *settings = cluster->machine.settings;
 	uint64_t entry = settings_entry(settings);
-	if (entry <= cluster->applied.entry) {
+	if (entry <= cluster->applied.entry || MUTANT(SETTING_EARLY)) {
 		if (entry >= settings_entry(cluster->settings))
 			replace(&cluster->settings, settings);
 		return;
@@ -43,7 +43,7 @@ void force_end(struct cluster *cluster)
 
 void force_cut(struct cluster *cluster, uint64_t first)
 {
-	if (settings_entry(cluster->settings) >= first)
+	if (settings_entry(cluster->settings) >= first && !MUTANT(SETTING_NOT_CUT))
 		force_end(cluster);
 }
 

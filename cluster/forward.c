@@ -1,18 +1,23 @@
-/* Appends of a member that does not lead: each batch is sent to the leader under this member's session, and again
- * where the answer may be lost, or the leader was. The machine knows what it has seen of a session, so a batch that comes
- * twice is appended once. */
+/* Appends of a member that does not lead: each batch is sent to the leader under this member's session, or its caller's, and
+ * again where the answer may be lost, or the leader was. The machine knows what it has seen of a session, so a batch that
+ * comes twice is appended once. */
 #include "cluster/state.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #define SENT_MAX 8u /* batches at the leader: while they are, the next one grows */
+/* Of those under callers' sessions, none of which grows. With the others they must find room in a peer's queue. */
+#define CALLERS_SENT_MAX 128u
+#define CALLERS_SENT_SIZE_MAX (8u << 20) /* bytes of records, but for one batch */
+static_assert(SENT_MAX + CALLERS_SENT_MAX <= OUTGOING_MAX, "there is room in a peer's queue");
 
 /* ---- The session ---- */
 
 static void find_oldest(const struct batch_list *list, uint64_t *oldest)
 {
 	for (const struct batch *batch = list->first; batch != NULL; batch = batch->next)
-		if (batch->origin == 0 && batch->session != 0 && batch->ordinal < *oldest)
+		if (batch->origin == 0 && batch->session != 0 && batch->key == 0 && batch->ordinal < *oldest)
 			*oldest = batch->ordinal;
 }
 
@@ -77,11 +82,13 @@ static int send_batch(struct cluster *cluster, struct batch *batch)
 	int rc = make_frame(batch, &frame);
 	if (rc == 0) {
 		batch->number = ++cluster->number;
+		batch->sent_before = batch->sent;
 		batch->sent = true;
 		batch->wait = batch->wait == 0 ? cluster->election_ms : (uint64_t)2 * cluster->election_ms;
 		batch->again = cluster_now(cluster) + batch->wait;
 		message.request = (struct message_request){.number = batch->number,
 		                                           .session = batch->session,
+		                                           .key = batch->key,
 		                                           .sequence = batch->sequence,
 		                                           .expected = batch->expected};
 		message.data = log_frame_bytes(frame, &message.size);
@@ -91,25 +98,71 @@ static int send_batch(struct cluster *cluster, struct batch *batch)
 	return rc;
 }
 
+/* What is at the leader, and whether there may be more. */
+struct sending {
+	size_t own, callers, callers_size;
+	bool own_held, callers_held;
+};
+
+static void count_sent(const struct cluster *cluster, struct sending *sending)
+{
+	*sending = (struct sending){0};
+	for (const struct batch *batch = cluster->sent.first; batch != NULL; batch = batch->next) {
+		sending->own += batch->key == 0;
+		sending->callers += batch->key != 0;
+		sending->callers_size += batch->key != 0 ? batch->size : 0;
+	}
+}
+
+/* Whether the same batch, given twice, is at the leader: this one waits for what becomes of that. */
+static bool has_twin(const struct cluster *cluster, const struct batch *batch)
+{
+	for (const struct batch *other = cluster->sent.first; other != NULL; other = other->next)
+		if (other->session == batch->session && other->key == batch->key && other->sequence == batch->sequence)
+			return true;
+	return false;
+}
+
+/* Sends a batch, if it may be sent now. What is not sent holds up what comes after it of its kind. */
+static bool send_own(struct cluster *cluster, struct batch *batch, struct sending *sending)
+{
+	/* Without memory for its bytes it waits for the next look. */
+	sending->own_held = sending->own_held || sending->own >= SENT_MAX || !forward_prepare(cluster, batch) ||
+	                    send_batch(cluster, batch) != 0;
+	sending->own += !sending->own_held;
+	return !sending->own_held;
+}
+
+static bool send_callers(struct cluster *cluster, struct batch *batch, struct sending *sending)
+{
+	if (has_twin(cluster, batch))
+		return false;
+	sending->callers_held = sending->callers_held || sending->callers >= CALLERS_SENT_MAX ||
+	                        (sending->callers > 0 && sending->callers_size + batch->size > CALLERS_SENT_SIZE_MAX) ||
+	                        send_batch(cluster, batch) != 0;
+	sending->callers += !sending->callers_held;
+	sending->callers_size += sending->callers_held ? 0 : batch->size;
+	return !sending->callers_held;
+}
+
 void forward_send(struct cluster *cluster)
 {
-	size_t sent = 0;
-	if (cluster->leader == 0 || cluster->leader == cluster->identity.id)
+	struct sending sending;
+	struct batch_list left;
+	if (cluster->leader == 0 || cluster->leader == cluster->identity.id || cluster->waiting.first == NULL)
 		return;
-	for (const struct batch *batch = cluster->sent.first; batch != NULL; batch = batch->next)
-		sent++;
-	while (sent < SENT_MAX && cluster->waiting.first != NULL) {
-		struct batch *batch = cluster->waiting.first;
-		if (batch->append_count == 0) {
-			batch_destroy(list_take(&cluster->waiting));
-			continue;
-		}
-		/* Without memory for its bytes it waits for the next look. */
-		if (!forward_prepare(cluster, batch) || send_batch(cluster, batch) != 0)
-			return;
-		list_add(&cluster->sent, list_take(&cluster->waiting));
-		sent++;
+	count_sent(cluster, &sending);
+	list_init(&left);
+	while (cluster->waiting.first != NULL && !sending.callers_held) {
+		struct batch *batch = list_take(&cluster->waiting);
+		if (batch->append_count == 0)
+			batch_destroy(batch);
+		else if (batch->key == 0 ? send_own(cluster, batch, &sending) : send_callers(cluster, batch, &sending))
+			list_add(&cluster->sent, batch);
+		else
+			list_add(&left, batch);
 	}
+	list_prepend(&cluster->waiting, &left);
 }
 
 void forward_repeat(struct cluster *cluster)
@@ -144,9 +197,13 @@ bool forward_result(struct cluster *cluster, const struct message_result *result
 	list_prepend(&cluster->sent, &left);
 	if (found == NULL)
 		return false;
-	if (result->status == -ETIMEDOUT)
+	int status = result->status;
+	/* An earlier leader may have had it while there was a session. */
+	if (status == -EKEYEXPIRED && found->sent_before && !MUTANT(SENT_HAS_EXPIRED))
+		status = -ETIMEDOUT;
+	if (status == -ETIMEDOUT)
 		forward_session_ended(cluster, found->session);
-	append_settle(cluster, found, result->status, result->entry, result->value);
+	append_settle(cluster, found, status, result->entry, result->value);
 	return true;
 }
 
@@ -155,8 +212,8 @@ bool forward_result(struct cluster *cluster, const struct message_result *result
 static bool is_known(const struct batch_list *list, uint64_t origin, const struct message_request *request)
 {
 	for (struct batch *batch = list->first; batch != NULL; batch = batch->next)
-		if (batch->origin == origin && batch->session == request->session && !MUTANT(TAKEN_TWICE) &&
-		    batch->sequence == request->sequence) {
+		if (batch->origin == origin && batch->session == request->session && batch->key == request->key &&
+		    batch->sequence == request->sequence && !MUTANT(TAKEN_TWICE)) {
 			/* Sent again: the answer goes to the newer question. */
 			batch->number = request->number;
 			return true;
@@ -195,6 +252,7 @@ void forward_receive(struct cluster *cluster, const struct message *message)
 	batch->origin = message->from;
 	batch->number = request->number;
 	batch->session = request->session;
+	batch->key = request->key;
 	batch->sequence = request->sequence;
 	batch->expected = request->expected;
 	batch->size = message->size;

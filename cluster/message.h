@@ -78,6 +78,7 @@ struct message_request {
 	uint64_t expected; /* FORWARD: the offset that it must get; MESSAGE_ANYWHERE: any */
 	uint64_t member;   /* CHANGE */
 	enum message_change change;
+	uint64_t key; /* FORWARD: of the session; 0: it is the sender's own */
 };
 #define MESSAGE_ANYWHERE UINT64_MAX
 

@@ -35,6 +35,10 @@ enum mutation {
 	MUTANT_ALIEN_TAKEN,
 	MUTANT_TAKEN_TWICE,
 	MUTANT_START_REUSED,
+	MUTANT_KEY_NOT_CHECKED,
+	MUTANT_SENT_HAS_EXPIRED,
+	MUTANT_SETTING_EARLY,
+	MUTANT_SETTING_NOT_CUT,
 };
 /* The one that is on. */
 extern enum mutation cluster_mutant;

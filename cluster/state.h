@@ -11,9 +11,8 @@
  *   echo.c       asking a majority whether this is still its leader's term
  *   members.c    who is in the cluster, and with what role
  *   join.c       how this member comes in, and goes
- *   retain.c     trimming what is past the limit
- *   mend.c       getting damaged entries from others
- *   reads.c      reads */
+ *   retain.c     trimming what is past the limit       reads.c   reads
+ *   mend.c       getting damaged entries from others */
 #ifndef CLOG_CLUSTER_STATE_H
 #define CLOG_CLUSTER_STATE_H
 
@@ -55,8 +54,10 @@ struct batch {
 	uint64_t origin;              /* the member it came from; 0: this one */
 	uint64_t number;              /* of the request that brought it, or takes it to the leader */
 	uint64_t session, sequence;   /* 0, 0: none */
+	uint64_t key;                 /* of a client's session; 0: it is under its member's own, or none */
 	uint64_t ordinal;             /* of this member's own under its session */
 	bool sent;                    /* it may be in some log: refusing it would be a guess */
+	bool sent_before;             /* and might have been before it was last sent */
 	uint64_t again, wait;         /* when it is sent again, if there is no answer */
 	bool closed;                  /* its frame is */
 	int status;                   /* once settled */
@@ -164,6 +165,7 @@ struct cluster {
 
 	struct machine machine;      /* at the log's end */
 	bool machine_broken;         /* damage kept an entry out of it: it is made again when that is mended */
+	uint64_t broken_entry;       /* the last one that it lacks */
 	unsigned char *machine_code; /* where it is encoded */
 
 	/* A queue: steps[step_first .. step_end), of the entries after applied.entry. */
@@ -379,7 +381,7 @@ void append_finish(struct cluster *cluster);
 /* Gives this member's own batches that wait a session, as far as there is one and room in it; asks for one if need be.
  * True when the first that waits may be proposed or sent. */
 bool forward_prepare(struct cluster *cluster, struct batch *batch);
-/* The leader does not know the session any more: the next batch gets a new one. */
+/* The leader does not know the session any more: if it was this member's own, the next batch gets a new one. */
 void forward_session_ended(struct cluster *cluster, uint64_t session);
 /* Sends what waits to the leader. */
 void forward_send(struct cluster *cluster);

@@ -234,7 +234,8 @@ static void fill_body(const struct message *message, Peer__Header *header, union
 		                                request->sequence,
 		                                request->expected,
 		                                request->member,
-		                                (uint32_t)request->change};
+		                                (uint32_t)request->change,
+		                                request->key};
 		header->request = &body->request;
 		break;
 	case PEER__HEADER__BODY_RESULT:
@@ -334,7 +335,8 @@ static int take_body(const Peer__Header *header, struct message *message)
 		message->request = (struct message_request){
 			header->request->number,   header->request->session,
 			header->request->sequence, header->request->expected,
-			header->request->member,   (enum message_change)header->request->change};
+			header->request->member,   (enum message_change)header->request->change,
+			header->request->key};
 		return 0;
 	case PEER__HEADER__BODY_RESULT:
 		if (header->result->status > 0 || header->result->status < -4095)

@@ -154,6 +154,25 @@ void member_send_one(struct member *member, struct sent *sent, const void *data,
 	member_send(member, sent, data, &size, 1);
 }
 
+void member_send_under_many(struct member *member, struct sent *sent, const struct service_session *session,
+                            uint64_t sequence, const void *data, const uint32_t *sizes, uint32_t count)
+{
+	sent->member = member;
+	sent->answers = 0;
+	sent->refused = service_append_under(member->service, &sent->append, session, sequence, SERVICE_ANYWHERE, data,
+	                                     sizes, count, on_append, sent);
+}
+
+void member_send_under(struct member *member, struct sent *sent, const struct service_session *session,
+                       uint64_t sequence, uint64_t expected, const char *text)
+{
+	const uint32_t size = (uint32_t)strlen(text);
+	sent->member = member;
+	sent->answers = 0;
+	sent->refused = service_append_under(member->service, &sent->append, session, sequence, expected, text, &size,
+	                                     1, on_append, sent);
+}
+
 void member_send_text(struct member *member, struct sent *sent, const char *text)
 {
 	member_send_one(member, sent, text, (uint32_t)strlen(text));

@@ -64,6 +64,11 @@ void member_send(struct member *member, struct sent *sent, const void *data, con
 /* The same with one record. */
 void member_send_one(struct member *member, struct sent *sent, const void *data, uint32_t size);
 void member_send_text(struct member *member, struct sent *sent, const char *text);
+/* The same under a caller's session. */
+void member_send_under(struct member *member, struct sent *sent, const struct service_session *session,
+                       uint64_t sequence, uint64_t expected, const char *text);
+void member_send_under_many(struct member *member, struct sent *sent, const struct service_session *session,
+                            uint64_t sequence, const void *data, const uint32_t *sizes, uint32_t count);
 /* Appends one record, and settles the host until it is answered, with success. Returns its offset. */
 uint64_t member_append(struct member *member, const void *data, uint32_t size);
 uint64_t member_append_text(struct member *member, const char *text);

@@ -54,7 +54,8 @@ static struct message example(enum message_type type)
 	case MESSAGE_END:
 	case MESSAGE_JOIN:
 	case MESSAGE_CHANGE:
-		message.request = (struct message_request){29, 30, 31, MESSAGE_ANYWHERE, 33, CHANGE_TRANSFER};
+		message.request = (struct message_request){
+			29, 30, 31, MESSAGE_ANYWHERE, 33, CHANGE_TRANSFER, UINT64_MAX - 1};
 		break;
 	case MESSAGE_RESULT:
 		message.result = (struct message_result){34, -EEXIST, 36, 37, 38};
@@ -118,7 +119,7 @@ static void assert_body_equal(const struct message *a, const struct message *b)
 	case MESSAGE_JOIN:
 	case MESSAGE_CHANGE:
 		SAME(request.number), SAME(request.session), SAME(request.sequence), SAME(request.expected);
-		SAME(request.member), SAME(request.change);
+		SAME(request.member), SAME(request.change), SAME(request.key);
 		break;
 	case MESSAGE_RESULT:
 		SAME(result.number), SAME(result.status), SAME(result.value), SAME(result.entry),
