@@ -86,7 +86,8 @@ int access_ask(const struct fs *fs, struct auth_principal principal, enum node_k
 mode_t access_mode(const struct fs *fs, enum node_kind kind)
 {
 	const struct node_type *type = node_type(kind);
-	mode_t readers = auth_classes(fs->auth, type->action), writers = auth_classes(fs->auth, type->change);
+	mode_t writers = auth_classes(fs->auth, type->change);
+	mode_t readers = type->closed ? writers : auth_classes(fs->auth, type->action);
 	if (S_ISLNK(type->mode))
 		return type->mode;
 	for (enum auth_action action = AUTH_PRODUCE; type->common && action <= AUTH_OBSERVE; action++)

@@ -1,7 +1,8 @@
-/* admin: what changes the log and the cluster: written to first, retention and a member's role, and a member removed.
+/* admin: what changes the log and the cluster: written to first, retention, acl and a member's role, and a member removed.
  * Each write is one command. Programs see an errno of it, and the event log says why. */
 #include "fs/private.h"
 
+#include "error/error.h"
 #include "fs/retention.h"
 #include "observe/observe.h"
 
@@ -18,11 +19,12 @@ struct admin_command {
 	uid_t uid;                         /* who did it */
 	char file[SERVICE_NAME_SIZE + 32]; /* for the events */
 	char text[TEXT_SIZE];
+	char list[]; /* acl: what was written */
 };
 
 bool admin_writable(enum node_kind kind)
 {
-	return kind == NODE_FIRST || kind == NODE_RETENTION || kind == NODE_MEMBER_ROLE;
+	return kind == NODE_FIRST || kind == NODE_RETENTION || kind == NODE_MEMBER_ROLE || kind == NODE_ACL;
 }
 
 static void answered(struct command *command, fuse_req_t req, int status)
@@ -45,7 +47,9 @@ static void name_node(struct fs *fs, uint64_t node, char *name, size_t size)
 {
 	struct service_member member;
 	const char *kind = node_type(node_kind(node))->name;
-	if (node_kind(node) != NODE_MEMBER_ROLE)
+	if (node_kind(node) == NODE_ACL)
+		snprintf(name, size, "%s", kind);
+	else if (node_kind(node) != NODE_MEMBER_ROLE)
 		snprintf(name, size, "log/%s", kind);
 	else if (member_by_id(fs, node_number(node), &member) == 0)
 		snprintf(name, size, "cluster/%s/%s", member.name, kind);
@@ -53,9 +57,9 @@ static void name_node(struct fs *fs, uint64_t node, char *name, size_t size)
 		snprintf(name, size, "cluster/?/%s", kind);
 }
 
-static struct admin_command *admin_create(uid_t uid)
+static struct admin_command *admin_create(uid_t uid, size_t list_size)
 {
-	struct admin_command *admin = calloc(1, sizeof *admin);
+	struct admin_command *admin = calloc(1, sizeof *admin + list_size);
 	if (admin == NULL)
 		return NULL;
 	admin->uid = uid;
@@ -118,11 +122,48 @@ static bool parse(uint64_t node, const char *text, struct service_command *comma
 	}
 }
 
+/* Takes a list that is written in one piece. */
+static int check_list(const struct write *write, struct clog_error *err)
+{
+	if (write->position != 0)
+		return clog_error_set(err, -EINVAL,
+		                      "a list is written whole, by one write, and nothing is added to one");
+	return auth_acl_check(write->data, write->size, err);
+}
+
+static void write_list(struct fs *fs, const struct write *write, uid_t uid)
+{
+	struct clog_error err = {0};
+	int rc = check_list(write, &err);
+	struct admin_command *admin = rc == 0 ? admin_create(uid, write->size) : NULL;
+	if (rc == -EINVAL || rc == -EMSGSIZE)
+		observe_event(OBSERVE_WARNING, "admin_refused", OBSERVE_TEXT("file", AUTH_ACL_KEY),
+		              OBSERVE_NUMBER("size", write->size), OBSERVE_NUMBER("uid", uid),
+		              OBSERVE_TEXT("reason", err.text));
+	if (admin == NULL) {
+		reply_error(write->req, rc != 0 ? rc : -ENOMEM);
+		return;
+	}
+	name_node(fs, write->node, admin->file, sizeof admin->file);
+	snprintf(admin->text, sizeof admin->text, "%zu bytes", write->size);
+	memcpy(admin->list, write->data, write->size);
+	admin->size = write->size;
+	admin->command.command.kind = SERVICE_SET;
+	admin->command.command.key = AUTH_ACL_KEY;
+	admin->command.command.setting = admin->list;
+	admin->command.command.setting_size = write->size;
+	command_start(&admin->command, fs, write->req);
+}
+
 void admin_write(struct fs *fs, const struct write *write)
 {
 	const char *allowed = NULL;
 	const struct handle *handle = handle_of(&write->file);
-	struct admin_command *admin = admin_create(handle->opener.uid);
+	if (node_kind(write->node) == NODE_ACL) {
+		write_list(fs, write, handle->opener.uid);
+		return;
+	}
+	struct admin_command *admin = admin_create(handle->opener.uid, 0);
 	if (admin == NULL) {
 		reply_error(write->req, -ENOMEM);
 		return;
@@ -145,7 +186,7 @@ void admin_remove(struct fs *fs, fuse_req_t req, const char *name)
 {
 	struct service_member member;
 	int rc = member_by_name(fs, name, &member);
-	struct admin_command *admin = rc == 0 ? admin_create(fuse_req_ctx(req)->uid) : NULL;
+	struct admin_command *admin = rc == 0 ? admin_create(fuse_req_ctx(req)->uid, 0) : NULL;
 	if (admin == NULL) {
 		reply_error(req, rc != 0 ? rc : -ENOMEM);
 		return;
@@ -154,5 +195,19 @@ void admin_remove(struct fs *fs, fuse_req_t req, const char *name)
 	snprintf(admin->text, sizeof admin->text, "rmdir");
 	admin->command.command.kind = SERVICE_REMOVE;
 	admin->command.command.member = member.id;
+	command_start(&admin->command, fs, req);
+}
+
+void admin_remove_list(struct fs *fs, fuse_req_t req)
+{
+	struct admin_command *admin = admin_create(fuse_req_ctx(req)->uid, 0);
+	if (admin == NULL) {
+		reply_error(req, -ENOMEM);
+		return;
+	}
+	snprintf(admin->file, sizeof admin->file, AUTH_ACL_KEY);
+	snprintf(admin->text, sizeof admin->text, "rm");
+	admin->command.command.kind = SERVICE_SET;
+	admin->command.command.key = AUTH_ACL_KEY;
 	command_start(&admin->command, fs, req);
 }

@@ -19,6 +19,7 @@ enum node_kind {
 	NODE_RECORDS_LINK,
 	NODE_LEADER,
 	NODE_SELF,
+	NODE_ACL,
 	NODE_LOG,
 	NODE_APPEND,
 	NODE_LINES,
@@ -62,6 +63,7 @@ struct node_type {
 	uint32_t entry_s;        /* how long the kernel may trust the name, */
 	uint32_t attr_s;         /* and the attributes */
 	uint32_t block_size;     /* st_blksize: the size of pieces that programs are told to work in */
+	bool closed;             /* to open it to read is what changing it is; looking it up is not */
 };
 
 /* The type of a kind; static. */

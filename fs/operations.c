@@ -46,7 +46,7 @@ static struct auth_principal opener(fuse_ino_t node, const struct fuse_file_info
 
 static bool opener_allowed(fuse_req_t req, fuse_ino_t node, const struct fuse_file_info *file)
 {
-	return allowed(req, node, opener(node, file), false);
+	return allowed(req, node, opener(node, file), node_type(node_kind(node))->closed);
 }
 
 static bool opener_may_change(fuse_req_t req, fuse_ino_t node, const struct fuse_file_info *file)
@@ -147,7 +147,7 @@ static bool open_allowed(fuse_req_t req, fuse_ino_t node, int flags)
 		reply_error(req, kind == NODE_NONE ? -ESTALE : -EPERM);
 		return false;
 	}
-	return (!change || caller_may_change(req, node)) &&
+	return (!(change || (kind != NODE_NONE && node_type(kind)->closed)) || caller_may_change(req, node)) &&
 	       ((flags & O_ACCMODE) == O_WRONLY || caller_allowed(req, node));
 }
 
@@ -220,6 +220,14 @@ static void on_create(fuse_req_t req, fuse_ino_t folder, const char *name, mode_
 		claim_create(fs_of(req), req, name, file);
 }
 
+static void on_unlink(fuse_req_t req, fuse_ino_t folder, const char *name)
+{
+	if (node_find(node_kind(folder), name) != NODE_ACL)
+		refuse_unlink(req, folder, name);
+	else if (caller_may_change(req, node_id(NODE_ACL, 0)))
+		admin_remove_list(fs_of(req), req);
+}
+
 static void on_rmdir(fuse_req_t req, fuse_ino_t folder, const char *name)
 {
 	if (node_kind(folder) != NODE_CLUSTER)
@@ -231,8 +239,8 @@ static void on_rmdir(fuse_req_t req, fuse_ino_t folder, const char *name)
 static void on_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t position,
                      struct fuse_file_info *file)
 {
-	const struct write write = {.req = req, .node = node, .file = *file, .data = data, .size = size};
-	(void)position; /* a log is written at its end */
+	const struct write write = {
+		.req = req, .node = node, .file = *file, .data = data, .size = size, .position = position};
 	if (!is_writable(node_kind(node))) {
 		reply_error(req, -EPERM);
 		return;
@@ -334,7 +342,7 @@ const struct fuse_lowlevel_ops operations = {
 	.create = on_create,
 	.mknod = refuse_mknod,
 	.mkdir = refuse_mkdir,
-	.unlink = refuse_unlink,
+	.unlink = on_unlink,
 	.rmdir = on_rmdir,
 	.symlink = refuse_symlink,
 	.rename = refuse_rename,

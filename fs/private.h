@@ -192,6 +192,8 @@ bool admin_writable(enum node_kind kind);
 void admin_write(struct fs *fs, const struct write *write);
 /* Removes a member. */
 void admin_remove(struct fs *fs, fuse_req_t req, const char *name);
+/* Takes the access list away. */
+void admin_remove_list(struct fs *fs, fuse_req_t req);
 
 /* ---- claim.c: names that are created in records/ ---- */
 
@@ -226,6 +228,7 @@ struct write {
 	struct fuse_file_info file;
 	const char *data; /* NULL for an end */
 	size_t size;
+	off_t position; /* a log is written at its end, wherever that is said to be */
 };
 
 /* Answers it, at once or later. */

@@ -86,11 +86,24 @@ static int render_member(struct fs *fs, uint64_t node, char **text, size_t *size
 	}
 }
 
+/* The access list that is in force: empty where there is none. */
+static int render_list(struct fs *fs, char **text, size_t *size)
+{
+	struct service_setting settings[SERVICE_SETTINGS_MAX];
+	size_t count = service_settings(fs->service, settings, SERVICE_SETTINGS_MAX);
+	for (size_t i = 0; i < count && i < SERVICE_SETTINGS_MAX; i++)
+		if (strcmp(settings[i].key, AUTH_ACL_KEY) == 0)
+			return print(text, size, "%.*s", (int)settings[i].size, (const char *)settings[i].value);
+	return print(text, size, "%s", "");
+}
+
 int text_render(struct fs *fs, uint64_t node, char **text, size_t *size)
 {
 	struct service_state state;
 	service_state(fs->service, &state);
 	switch (node_kind(node)) {
+	case NODE_ACL:
+		return render_list(fs, text, size);
 	case NODE_FIRST:
 		return render_number(state.first_offset, text, size);
 	case NODE_NEXT:
@@ -170,6 +183,13 @@ static void open_next(struct fs *fs, fuse_req_t req, const struct fuse_file_info
 	command_start(&opening->command, fs, req);
 }
 
+static bool settings_known(const struct fs *fs)
+{
+	struct service_state state;
+	service_state(fs->service, &state);
+	return state.settings_known;
+}
+
 void text_open(struct fs *fs, fuse_req_t req, uint64_t node, struct fuse_file_info *file)
 {
 	char *text;
@@ -178,7 +198,7 @@ void text_open(struct fs *fs, fuse_req_t req, uint64_t node, struct fuse_file_in
 		open_next(fs, req, file);
 		return;
 	}
-	int rc = text_render(fs, node, &text, &size);
+	int rc = node_kind(node) == NODE_ACL && !settings_known(fs) ? -EAGAIN : text_render(fs, node, &text, &size);
 	if (rc == 0)
 		open_text(fs, req, access_caller(req), text, size, file);
 	else

@@ -112,6 +112,12 @@ static int command(struct service *service, struct service_command *command)
 		fake->retain_bytes = command->bytes;
 		fake->retain_ns = command->time_ns;
 	}
+	if (command->status == 0 && command->kind == SERVICE_SET) {
+		snprintf(fake->setting_key, sizeof fake->setting_key, "%s", command->key);
+		fake->setting_size = command->setting_size;
+		if (command->setting_size > 0)
+			memcpy(fake->setting, command->setting, command->setting_size);
+	}
 	hold(fake, (struct fake_held){.command = command});
 	unlock(fake);
 	return SERVICE_PENDING;
@@ -196,6 +202,7 @@ static void state(struct service *service, struct service_state *state)
 		.retain_bytes = fake->retain_bytes,
 		.retain_ns = fake->retain_ns,
 		.removed = fake->removed,
+		.settings_known = !fake->settings_unknown,
 		.failure = fake->failure,
 	};
 	unlock(fake);
@@ -211,12 +218,24 @@ static size_t members(struct service *service, struct service_member *members, s
 	return count;
 }
 
+static size_t settings(struct service *service, struct service_setting *all, size_t capacity)
+{
+	struct fake *fake = fake_of(service);
+	lock(fake);
+	const size_t count = fake->setting_size > 0;
+	if (count > 0 && capacity > 0)
+		all[0] = (struct service_setting){fake->setting_key, fake->setting, fake->setting_size};
+	unlock(fake);
+	return count;
+}
+
 static const struct service_ops ops = {.append = append,
                                        .ready = ready,
                                        .read = read_,
                                        .read_end = read_end,
                                        .state = state,
                                        .members = members,
+                                       .settings = settings,
                                        .command = command};
 
 /* ---- The fake itself ---- */

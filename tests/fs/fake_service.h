@@ -60,6 +60,10 @@ struct fake {
 	int command_failure; /* the status that it is answered with, when not 0 */
 	uint64_t end;        /* the end that SERVICE_END tells, when not 0 */
 	uint64_t retain_bytes, retain_ns;
+	bool settings_unknown;
+	char setting_key[SERVICE_KEY_SIZE]; /* the only one that there is, */
+	char setting[SERVICE_VALUE_SIZE_MAX];
+	size_t setting_size; /* 0: none */
 	struct service_member members[SERVICE_MEMBERS_MAX];
 	size_t member_count;
 
