@@ -1,6 +1,8 @@
 /* access: who asks, and what that user may. */
 #include "fs/private.h"
 
+#include "observe/observe.h"
+
 #include <stdlib.h>
 
 #define GROUPS 64     /* that most users have fewer of */
@@ -71,16 +73,26 @@ struct auth_principal access_unpack(uint64_t packed)
 	return (struct auth_principal){.kind = AUTH_USER, .uid = (uid_t)packed, .gid = (gid_t)(packed >> 32)};
 }
 
+static int deny(const struct auth_principal *principal, enum auth_action action, int rc)
+{
+	char text[AUTH_TEXT_SIZE];
+	observe_denied("mount", auth_text(principal, text), auth_action_name(action), FS_LOG, NULL);
+	return rc;
+}
+
 int access_ask(const struct fs *fs, struct auth_principal principal, enum node_kind kind, bool change)
 {
 	const struct node_type *type = node_type(kind);
-	int rc = auth_authorize(fs->auth, &principal, change ? type->change : type->action, FS_LOG);
-	if (rc == 0 || change || !type->common)
+	const enum auth_action wanted = change ? type->change : type->action;
+	int rc = auth_authorize(fs->auth, &principal, wanted, FS_LOG);
+	if (rc == 0)
 		return rc;
+	if (change || !type->common)
+		return deny(&principal, wanted, rc);
 	for (enum auth_action action = AUTH_PRODUCE; action <= AUTH_OBSERVE; action++)
 		if (auth_authorize(fs->auth, &principal, action, FS_LOG) == 0)
 			return 0;
-	return rc;
+	return deny(&principal, wanted, rc);
 }
 
 mode_t access_mode(const struct fs *fs, enum node_kind kind)

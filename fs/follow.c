@@ -141,7 +141,10 @@ static void serve(struct follow_handle *handle)
 		read->read = (struct service_read){
 			.kind = SERVICE_STREAM, .position = handle->position, .size = read->size};
 		session_wait(fs);
-		int rc = service_read(fs->service, &read->read, read_answered, read);
+		/* It may have waited for long: whether it may still read is asked now. */
+		int rc = access_ask(fs, handle->handle.opener, NODE_FOLLOW, false);
+		if (rc == 0)
+			rc = service_read(fs->service, &read->read, read_answered, read);
 		if (rc != SERVICE_PENDING)
 			taken(read, rc < 0 ? rc : read->read.status, rc == SERVICE_DONE);
 	}

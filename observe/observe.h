@@ -31,6 +31,12 @@ void observe_event_fields(enum observe_level level, const char *event, const str
 	observe_event_fields((level), (event), (const struct observe_field[]){__VA_ARGS__},                            \
 	                     sizeof((const struct observe_field[]){__VA_ARGS__}) / sizeof(struct observe_field))
 
+/* Sends the event denied: at a door, a principal may not do an action on a log. from, where it comes from, may be NULL. At
+ * most OBSERVE_DENIALS_MAX are sent in a second, by all doors; the next tells in `untold` how many were not. On the loop's
+ * thread. */
+void observe_denied(const char *door, const char *principal, const char *action, const char *log, const char *from);
+#define OBSERVE_DENIALS_MAX 10u
+
 /* Where events go and the least level that is sent. Before the first call: stderr, OBSERVE_INFO. */
 void observe_output(FILE *stream, enum observe_level least);
 

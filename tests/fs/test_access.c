@@ -4,16 +4,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOBODY 65534
 
 /* The rooms' real policy lets a user do all or nothing. Here, nobody may do the actions in this set of bits: the linker
  * puts this in the place of the real one, in the server's process too. */
-static unsigned nobody_may;
+static _Atomic unsigned *nobody_may;
 
 int __wrap_auth_authorize(const struct auth_policy *policy, const struct auth_principal *principal,
                           enum auth_action action, const char *log);
@@ -22,7 +28,7 @@ int __wrap_auth_authorize(const struct auth_policy *policy, const struct auth_pr
                           enum auth_action action, const char *log)
 {
 	assert_string_equal(log, "log");
-	return principal->uid == policy->owner || (nobody_may & 1u << action) ? 0 : -EACCES;
+	return principal->uid == policy->owner || (*nobody_may & 1u << action) ? 0 : -EACCES;
 }
 
 /* Runs a step as another user, in a process of its own. Gives the errno that the step returned. */
@@ -44,7 +50,11 @@ static int as_nobody(struct mounted *m, int (*step)(struct mounted *m, int fd), 
 
 static int mounted_to_all_of(void **state, unsigned actions)
 {
-	nobody_may = actions;
+	/* The server's process has it, too. */
+	nobody_may = mmap(NULL, sizeof *nobody_may, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (nobody_may == MAP_FAILED)
+		return -1;
+	*nobody_may = actions;
 	/* By their modes the kernel would let all users do all that they ask for. */
 	static const struct auth_policy modes = {.owner = 0, .mode = 0666};
 	static const struct fs_options options = {.guard = FS_GUARD_NO, .allow_other = true, .auth = &modes};
@@ -245,6 +255,41 @@ static void who_may_only_observe_gets_to_the_status(void **state)
 	assert_int_equal(as_nobody(m, be_an_observer, -1), 0);
 }
 
+/* True when the process is in read(2). */
+static bool reads(pid_t pid)
+{
+	char path[64], text[32] = "";
+	snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	const bool known = fgets(text, sizeof text, file) != NULL;
+	fclose(file);
+	return known && strtol(text, NULL, 10) == SYS_read && text[0] != 'r';
+}
+
+static void who_waits_for_records_and_may_not_read_any_more_gets_none(void **state)
+{
+	struct mounted *m = *state;
+	const time_t deadline = time(NULL) + 20;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char byte;
+		close(m->commands);
+		int fd = setgid(NOBODY) == 0 && setuid(NOBODY) == 0 ? open(at(m, "log/follow"), O_RDONLY) : -1;
+		_exit(fd >= 0 && read(fd, &byte, 1) < 0 ? errno : 0);
+	}
+	while (!reads(pid) && time(NULL) < deadline)
+		sched_yield();
+	*nobody_may = 0;
+	int status, append = open_at(m, "append", O_WRONLY);
+	assert_int_equal(write(append, "secret", 6), 6);
+	close(append);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), EACCES);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mounted_to_all, mounted_teardown)
@@ -256,6 +301,8 @@ int main(void)
 	                                        mounted_teardown),
 		cmocka_unit_test_setup_teardown(who_may_only_read_gets_to_the_records, mounted_for_consumers,
 	                                        mounted_teardown),
+		cmocka_unit_test_setup_teardown(who_waits_for_records_and_may_not_read_any_more_gets_none,
+	                                        mounted_for_consumers, mounted_teardown),
 		cmocka_unit_test_setup_teardown(who_may_only_observe_gets_to_the_status, mounted_for_observers,
 	                                        mounted_teardown),
 		cmocka_unit_test_setup_teardown(others_are_kept_out_unless_they_are_let, mounted_setup,

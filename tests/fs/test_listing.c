@@ -35,7 +35,7 @@ static void every_folder_shows_what_is_in_it(void **state)
 	struct mounted *m = *state;
 	for (int i = 0; i < 11; i++)
 		fake_add(m->fake, "x", 1);
-	assert_listed(m, "", ". .. append records leader self log cluster status ");
+	assert_listed(m, "", ". .. append records leader self acl log cluster status ");
 	assert_listed(m, "log", ". .. append lines records stream first next retention ");
 	assert_listed(m, "log/records", ". .. 0 1 2 3 4 5 6 7 8 9 10 ");
 	assert_listed(m, "cluster", ". .. one ");
@@ -55,7 +55,7 @@ static void the_listing_follows_what_changes(void **state)
 	m->fake->members[1].id = 8;
 	m->fake->member_count = 2;
 	assert_listed(m, "log/records", ". .. 3 4 ");
-	assert_listed(m, "", ". .. append records self log cluster status ");
+	assert_listed(m, "", ". .. append records self acl log cluster status ");
 	assert_listed(m, "cluster", ". .. one two ");
 	m->fake->member_count = 0;
 	assert_listed(m, "cluster", ". .. ");

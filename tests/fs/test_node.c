@@ -66,7 +66,8 @@ static void what_may_be_written_is_known(void **state)
 		const struct node_type *type = node_type(kind);
 		bool writable = S_ISREG(type->mode) && (type->mode & 0222);
 		bool produces = kind == NODE_APPEND || kind == NODE_LINES || kind == NODE_CLAIM;
-		bool administers = kind == NODE_FIRST || kind == NODE_RETENTION || kind == NODE_MEMBER_ROLE;
+		bool administers = kind == NODE_FIRST || kind == NODE_RETENTION || kind == NODE_MEMBER_ROLE ||
+		                  kind == NODE_ACL;
 		assert_int_equal(writable, produces || administers);
 		if (writable)
 			assert_int_equal(type->change, produces ? AUTH_PRODUCE : AUTH_ADMIN);

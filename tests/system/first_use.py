@@ -49,7 +49,7 @@ class FirstUse(member.MemberTest):
 
     def test_the_root_lists_what_is_there(self):
         self.assertEqual(self.shell("ls mnt").split(),
-                         [b"append", b"cluster", b"leader", b"log", b"records", b"self", b"status"])
+                         [b"acl", b"append", b"cluster", b"leader", b"log", b"records", b"self", b"status"])
         self.assertEqual(self.shell("ls mnt/log").split(),
                          [b"append", b"first", b"lines", b"next", b"records", b"retention", b"stream"])
         self.assertEqual(self.shell("readlink mnt/append mnt/records"), b"log/append\nlog/records\n")
