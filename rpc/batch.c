@@ -85,10 +85,12 @@ int batch_add(struct batch *batch, const Log__V1__ProduceRequest *request)
 int batch_append(const struct batch *batch, struct service *service, struct service_append *append,
                  service_append_cb cb, void *arg)
 {
+	/* Of empty records alone there are no bytes. */
+	const void *data = batch->data != NULL ? (const void *)batch->data : "";
 	if (batch->session.id != 0)
-		return service_append_under(service, append, &batch->session, batch->sequence, batch->expected,
-		                            batch->data, batch->sizes, batch->count, cb, arg);
-	return service_append_at(service, append, batch->expected, batch->data, batch->sizes, batch->count, cb, arg);
+		return service_append_under(service, append, &batch->session, batch->sequence, batch->expected, data,
+		                            batch->sizes, batch->count, cb, arg);
+	return service_append_at(service, append, batch->expected, data, batch->sizes, batch->count, cb, arg);
 }
 
 void batch_clear(struct batch *batch)

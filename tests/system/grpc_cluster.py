@@ -1,7 +1,6 @@
 """gRPC under TLS on three members: any client works against any of them."""
 
 import collections
-import os
 import socket
 import ssl
 import threading
@@ -10,36 +9,14 @@ import grpc
 from grpc import StatusCode
 
 import stubs
-from cluster import ClusterTest
 from member import main, read
+from served import PORT, ServedTest
 from stubs import Client, request
 from wait import until
 
-PORT = 8400
 
-
-class Cluster(ClusterTest):
+class Cluster(ServedTest):
     limit_s = 100
-
-    def setUp(self):
-        super().setUp()
-        self.cert("client", self.authority.name + "/ca", "app", "--out", self.folder("app"))
-        self.clients = [self.client(number) for number in range(1, self.count + 1)]
-
-    def add_member(self, number, *more):
-        return super().add_member(number, "--grpc", self.served(number), *more)
-
-    def served(self, number):
-        """Where a member serves gRPC."""
-        return f"{self.net}.{number}:{PORT}"
-
-    def folder(self, name):
-        return os.path.join(self.authority.name, name)
-
-    def client(self, number, name="app"):
-        client = Client(self.served(number), self.folder(name))
-        self.addCleanup(client.close)
-        return client
 
     def test_every_member_takes_and_gives_records(self):
         expected = []

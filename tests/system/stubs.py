@@ -37,12 +37,16 @@ DEADLINE_S = 30
 class Client:
     """A channel to a member, and its calls."""
 
-    def __init__(self, address, tls=None, name=None):
+    def __init__(self, address, tls=None, name=None, token=None, bare=False, options=()):
+        """With the certificate that is in a folder, by the name of the server; with a token instead; or, bare, as nobody."""
         options = [("grpc.max_receive_message_length", 2 << 20), ("grpc.max_send_message_length", 2 << 20),
-                   ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
+                   ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1), *options]
         if tls:
             options += [("grpc.ssl_target_name_override", name)] if name else []
-            self.channel = grpc.secure_channel(address, self.credentials(tls), options)
+            credentials = self.credentials(tls, token or bare)
+            if token:
+                credentials = grpc.composite_channel_credentials(credentials, grpc.access_token_call_credentials(token))
+            self.channel = grpc.secure_channel(address, credentials, options)
         else:
             self.channel = grpc.insecure_channel(address, options)
         self.log = log_pb2_grpc.LogStub(self.channel)
@@ -50,11 +54,13 @@ class Client:
         self.clog = clog_pb2_grpc.ClogStub(self.channel)
 
     @staticmethod
-    def credentials(folder):
-        """Those of a folder that clog cert made."""
+    def credentials(folder, bare=False):
+        """Those of a folder that clog cert made; bare: without a certificate."""
         def content(name):
             with open(os.path.join(folder, name), "rb") as file:
                 return file.read()
+        if bare:
+            return grpc.ssl_channel_credentials(content("ca.pem"))
         return grpc.ssl_channel_credentials(content("ca.pem"), content("key.pem"), content("cert.pem"))
 
     def close(self):
