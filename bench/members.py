@@ -47,16 +47,16 @@ def voters(member):
 @contextlib.contextmanager
 def cluster(count, doors=False):
     """Gives so many members that vote, the first one leading; more than one talk by TLS. With doors the first one has
-    network doors, at its grpc and http, and a client's certificates are in its client's folder."""
+    network doors, under TLS, at its grpc and http, and a client's certificates are in the folder client."""
     with contextlib.ExitStack() as stack:
         authority = stack.enter_context(tempfile.TemporaryDirectory(prefix="clog-bench."))
         net = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}"
-        if count > 1:
+        if count > 1 or doors:
             say(program("clog"), "cert", "init", authority + "/ca", "--cluster", "bench")
         members = []
         for number in range(1, count + 1):
             options = []
-            if count > 1:
+            if count > 1 or doors:
                 say(program("clog"), "cert", "member", authority + "/ca", f"n{number}", "--host", f"{net}.{number}",
                     "--out", f"{authority}/n{number}")
                 options = ["--peer", f"{net}.{number}:{PORT}", "--tls", f"{authority}/n{number}"]
