@@ -78,14 +78,19 @@ static void sent(struct channel *channel, size_t size)
 		return;
 	}
 	channel->begin += size;
-	if (channel->begin == channel->end)
-		channel->begin = channel->end = 0;
+	if (channel->begin < channel->end)
+		return;
+	free(channel->waiting);
+	channel->waiting = NULL;
+	channel->begin = channel->end = channel->capacity = 0;
 }
 
 static void on_written(uv_write_t *write, int status)
 {
 	struct channel *channel = write->data;
 	channel->writing = false;
+	free(channel->chunk);
+	channel->chunk = NULL;
 	channel->chunk_size = 0;
 	if (channel->state == STATE_DESTROYED)
 		return;
@@ -99,11 +104,11 @@ static int write_chunk(struct channel *channel)
 {
 	const void *data;
 	size_t size = pending(channel, &data);
-	if (channel->chunk == NULL)
-		channel->chunk = malloc(CHANNEL_CHUNK_SIZE);
+	size = size < CHANNEL_CHUNK_SIZE ? size : CHANNEL_CHUNK_SIZE;
+	channel->chunk = malloc(size);
 	if (channel->chunk == NULL)
 		return -ENOMEM;
-	channel->chunk_size = size < CHANNEL_CHUNK_SIZE ? size : CHANNEL_CHUNK_SIZE;
+	channel->chunk_size = size;
 	memcpy(channel->chunk, data, channel->chunk_size);
 	sent(channel, channel->chunk_size);
 	uv_buf_t buffer = uv_buf_init((char *)channel->chunk, (unsigned)channel->chunk_size);

@@ -19,7 +19,6 @@ struct clog_error;
 
 #define TLS_NAME_SIZE 64               /* bytes of a name, its NUL included */
 #define TLS_FILE_SIZE_MAX (256u << 10) /* bytes in a file of certificates or a key */
-#define TLS_IDLE_SIZE_MAX (512u << 10) /* bytes that a stream keeps each way when nothing is pending */
 
 /* What a certificate is for. */
 enum tls_kind { TLS_MEMBER, TLS_CLIENT };

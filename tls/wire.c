@@ -1,7 +1,5 @@
 #include "tls/wire.h"
 
-#include "tls/tls.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,11 +42,8 @@ void wire_take(struct wire_bytes *bytes, size_t size)
 		bytes->begin += size;
 		return;
 	}
-	bytes->begin = bytes->end = 0;
-	if (bytes->capacity > TLS_IDLE_SIZE_MAX) {
-		free(bytes->data);
-		*bytes = (struct wire_bytes){0};
-	}
+	free(bytes->data);
+	*bytes = (struct wire_bytes){0};
 }
 
 void wire_finish(struct wire *wire)

@@ -25,7 +25,8 @@ void wire_finish(struct wire *wire);
 
 /* Adds bytes behind the others. -ENOMEM. */
 int wire_add(struct wire_bytes *bytes, const void *data, size_t size);
-/* Takes off the first so many, or all when there are not so many. Memory past TLS_IDLE_SIZE_MAX goes with the last. */
+/* Takes off the first so many, or all when there are not so many. The memory goes with the last: most connections have
+ * nothing to say most of the time. */
 void wire_take(struct wire_bytes *bytes, size_t size);
 
 #endif
