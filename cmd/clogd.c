@@ -7,6 +7,7 @@
 #include "cluster/cluster.h"
 #include "cmd/access.h"
 #include "cmd/folders.h"
+#include "cmd/memory.h"
 #include "cmd/options.h"
 #include "cmd/renew.h"
 #include "error/error.h"
@@ -55,6 +56,7 @@ struct clogd {
 	struct access access;
 	uv_loop_t loop;
 	uv_async_t wake;
+	uv_timer_t memory;
 	uv_signal_t signals[SIGNAL_COUNT];
 	struct cluster_loop *host;
 	struct tls_context *tls; /* NULL: none */
@@ -205,6 +207,7 @@ static void close_all(struct clogd *clogd)
 	tls_context_unref(clogd->tls);
 	for (size_t i = 0; i < SIGNAL_COUNT; i++)
 		uv_close((uv_handle_t *)&clogd->signals[i], NULL);
+	uv_close((uv_handle_t *)&clogd->memory, NULL);
 	uv_close((uv_handle_t *)&clogd->wake, NULL);
 }
 
@@ -233,6 +236,7 @@ static int open_loop(struct clogd *clogd, struct clog_error *err)
 		return clog_error_set(err, status, "the event loop cannot be woken: %s", uv_strerror(status));
 	}
 	clogd->wake.data = clogd;
+	memory_watch(&clogd->loop, &clogd->memory);
 	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
 		uv_signal_init(&clogd->loop, &clogd->signals[i]);
 		clogd->signals[i].data = clogd;
