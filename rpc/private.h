@@ -279,6 +279,7 @@ extern const struct method watch_state;
 void watch_tick(struct rpc *rpc);
 extern const struct method command_any, command_session;
 extern const struct method settings_list;
+extern const struct method reflect, reflect_alpha;
 extern const struct method health_check, health_watch;
 /* Tells those who watch of changes. */
 void health_tick(struct rpc *rpc);

@@ -17,10 +17,19 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const paths[] = {
-	"/log.v1.Log/Produce",          "/log.v1.Log/ProduceStream", "/log.v1.Log/Consume",
-	"/log.v1.Log/ConsumeStream",    "/log.v1.Log/GetServers",    "/grpc.health.v1.Health/Check",
-	"/grpc.health.v1.Health/Watch", "/clog.v1.Clog/OpenSession", "/clog.v1.Clog/Read",
-	"/clog.v1.Clog/Watch",          "/clog.v1.Clog/Command",     "/clog.v1.Clog/GetSettings",
+	"/log.v1.Log/Produce",
+	"/log.v1.Log/ProduceStream",
+	"/log.v1.Log/Consume",
+	"/log.v1.Log/ConsumeStream",
+	"/log.v1.Log/GetServers",
+	"/grpc.health.v1.Health/Check",
+	"/grpc.health.v1.Health/Watch",
+	"/clog.v1.Clog/OpenSession",
+	"/clog.v1.Clog/Read",
+	"/clog.v1.Clog/Watch",
+	"/clog.v1.Clog/Command",
+	"/clog.v1.Clog/GetSettings",
+	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
 };
 #define PATHS (sizeof paths / sizeof paths[0])
 

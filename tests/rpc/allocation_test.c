@@ -5,6 +5,7 @@
 #include "proto/clog.pb-c.h"
 #include "proto/health.pb-c.h"
 #include "proto/log.pb-c.h"
+#include "proto/reflection.pb-c.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +27,7 @@ static Clog__V1__ReadRequest get = CLOG__V1__READ_REQUEST__INIT;
 static Clog__V1__CommandRequest end = CLOG__V1__COMMAND_REQUEST__INIT, set = CLOG__V1__COMMAND_REQUEST__INIT;
 static Clog__V1__OpenSessionRequest session = CLOG__V1__OPEN_SESSION_REQUEST__INIT;
 static Clog__V1__GetSettingsRequest settings = CLOG__V1__GET_SETTINGS_REQUEST__INIT;
+static Grpc__Reflection__V1__ServerReflectionRequest reflection = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
 static Clog__V1__WatchRequest watch = CLOG__V1__WATCH_REQUEST__INIT;
 
 /* All that can be called; those that go on come last. */
@@ -45,6 +47,7 @@ static const struct {
 	{"/clog.v1.Clog/Command", &set.base, 1},
 	{"/clog.v1.Clog/OpenSession", &session.base, 1},
 	{"/clog.v1.Clog/GetSettings", &settings.base, 1},
+	{"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &reflection.base, STREAMED},
 	{"/log.v1.Log/ConsumeStream", &consume.base, 1},
 	{"/grpc.health.v1.Health/Watch", &health.base, 1},
 	{"/clog.v1.Clog/Watch", &watch.base, 1},
@@ -92,6 +95,9 @@ static int set_up(void **state)
 	set.key = (char *)"key";
 	set.setting = record.value;
 	session.key = 1;
+	reflection.message_request_case =
+		GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES;
+	reflection.list_services = (char *)"";
 	return 0;
 }
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 import grpc
+from google.protobuf import descriptor_pool, message_factory
 from grpc import StatusCode
 
 import stubs
@@ -152,6 +153,45 @@ class Alone(MemberTest):
             self.assertIn(f"grpc-status: {status}\r\n", said)
         self.assertIn(f"principal=user:{STRANGER}", self.member.told())
         self.assert_log([b"a"])
+
+    def reflect(self, service="v1", **asked):
+        """What reflection answers to a request."""
+        kind = stubs.reflection_pb2
+        call = self.client.channel.stream_stream(
+            f"/grpc.reflection.{service}.ServerReflection/ServerReflectionInfo",
+            kind.ServerReflectionRequest.SerializeToString, kind.ServerReflectionResponse.FromString)
+        answer, = call(iter([kind.ServerReflectionRequest(host="here", **asked)]), timeout=20)
+        self.assertEqual((answer.valid_host, answer.original_request.host), ("here", "here"))
+        return answer
+
+    def test_what_is_served_is_described(self):
+        pool = descriptor_pool.DescriptorPool()
+        for version in ("v1", "v1alpha"):
+            listed = [service.name for service in self.reflect(version, list_services="").list_services_response.service]
+            self.assertEqual(listed, ["log.v1.Log", "clog.v1.Clog", "grpc.health.v1.Health",
+                                      "grpc.reflection.v1.ServerReflection"])
+        for service in listed:
+            file, = self.reflect(file_containing_symbol=service).file_descriptor_response.file_descriptor_proto
+            pool.AddSerializedFile(file)
+        # A call that is made by the description alone.
+        method = pool.FindMethodByName("log.v1.Log.Produce")
+        message = message_factory.MessageFactory(pool).GetPrototype(method.input_type)()
+        message.record.value = b"described"
+        self.call("/log.v1.Log/Produce", message.SerializeToString())
+        self.assertEqual(self.client.consume(0).value, b"described")
+        by_name, = self.reflect(file_by_filename="log.proto").file_descriptor_response.file_descriptor_proto
+        for symbol in ("log.v1.Record", "log.v1.Log.Produce", "log.v1.Record.value"):
+            found, = self.reflect(file_containing_symbol=symbol).file_descriptor_response.file_descriptor_proto
+            self.assertEqual(found, by_name)
+        unknown = [{"file_by_filename": "/etc/passwd"}, {"file_containing_symbol": "log.v1.Nothing"},
+                   {"file_containing_symbol": ""}, {"all_extension_numbers_of_type": "log.v1.Record"},
+                   {"file_containing_extension": {"containing_type": "log.v1.Record", "extension_number": 1}}]
+        for asked in unknown:
+            self.assertEqual(self.reflect(**asked).error_response.error_code, 5, asked)
+        self.assertEqual(self.reflect().error_response.error_code, 3)
+        self.assert_fails(StatusCode.INVALID_ARGUMENT, "4096", self.reflect, file_by_filename="x" * 4096)
+        self.assert_fails(StatusCode.INVALID_ARGUMENT, "ServerReflectionRequest", self.reflect,
+                          file_by_filename="log.proto\0x")
 
     def test_health_and_members_are_told(self):
         self.assertEqual(self.client.check(), stubs.SERVING)

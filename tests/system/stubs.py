@@ -17,7 +17,7 @@ def generate():
     atexit.register(folder.cleanup)
     plugin = subprocess.run(["which", "grpc_python_plugin"], check=True, capture_output=True, text=True).stdout.strip()
     subprocess.run(["protoc", "--proto_path", PROTO, "--python_out", folder.name, "--grpc_python_out", folder.name,
-                    "--plugin=protoc-gen-grpc_python=" + plugin, "log.proto", "health.proto", "clog.proto"], check=True, timeout=60)
+                    "--plugin=protoc-gen-grpc_python=" + plugin, "log.proto", "health.proto", "clog.proto", "reflection.proto"], check=True, timeout=60)
     sys.path.insert(0, folder.name)
     sys.dont_write_bytecode = True
 
@@ -29,6 +29,8 @@ import health_pb2  # noqa: E402
 import health_pb2_grpc  # noqa: E402
 import log_pb2  # noqa: E402
 import log_pb2_grpc  # noqa: E402
+import reflection_pb2  # noqa: E402
+import reflection_pb2_grpc  # noqa: E402
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 DEADLINE_S = 30
