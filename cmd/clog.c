@@ -1,6 +1,7 @@
-/* clog: the program for who has a cluster. Its commands are in files of their own; this one finds them. */
+/* clog: the program for who has a cluster, or uses one. Its commands are in files of their own; this one finds them. */
 #include "cmd/clog.h"
 
+#include "cmd/target.h"
 #include "error/error.h"
 
 #include <errno.h>
@@ -10,43 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char help[] =
-	"clog: a replicated commit log that is used as files\n"
-	"\n"
-	"  clog cert init CADIR --cluster NAME [--days N]\n"
-	"                          makes an authority for a cluster's certificates\n"
-	"  clog cert member CADIR NAME --host HOST... --out DIR [--days N]\n"
-	"                          makes a member's: DIR is what clogd --tls takes\n"
-	"  clog cert client CADIR NAME --out DIR [--days N]\n"
-	"                          makes a client's\n"
-	"  clog member list [--mount DIR]\n"
-	"                          prints the members, as a member that is mounted here knows them\n"
-	"  clog member remove NAME [--mount DIR]\n"
-	"  clog member role NAME voter|standby|spare [--mount DIR]\n"
-	"  clog transfer NAME [--mount DIR]\n"
-	"                          makes a member the leader\n"
-	"  clog verify SOURCE SOURCE...\n"
-	"                          compares logs: data folders of members, or digests of them\n"
-	"  clog verify --digest DIR\n"
-	"                          prints the digest of a data folder\n"
-	"  clog --help | --version\n"
-	"\n"
-	"A mount is /mnt/clog where nothing else is said. Exit status: 0 done, 1 failed, 2 wrong words.\n";
-
 static const struct {
 	const char *name;
-	int (*run)(int argc, char *argv[], struct clog_error *err);
-} commands[] = {{"cert", clog_cert}, {"member", clog_member}, {"transfer", clog_transfer}, {"verify", clog_verify}};
-
-int clog_refuse_option(int found, char *const argv[], struct clog_error *err)
-{
-	const char *const word = argv[optind - 1];
-	if (found == ':')
-		clog_error_set(err, -EINVAL, "%s needs a value", word);
-	else
-		clog_error_set(err, -EINVAL, "'%s' is not an option here; clog --help lists all", word);
-	return CLOG_USAGE;
-}
+	bool remote; /* asks a server */
+	int (*run)(const struct target *target, int argc, char *argv[], struct clog_error *err);
+} commands[] = {
+	{"append", true, clog_append},     {"read", true, clog_read},   {"tail", true, clog_tail},
+	{"mount", true, clog_mount},       {"bench", true, clog_bench}, {"status", true, clog_status},
+	{"token", true, clog_token},       {"acl", true, clog_acl},     {"member", true, clog_member},
+	{"transfer", true, clog_transfer}, {"cert", false, clog_cert},  {"verify", false, clog_verify},
+};
 
 static int print(const char *text, struct clog_error *err)
 {
@@ -65,21 +39,33 @@ static bool wants_help(int argc, char *const argv[])
 	return false;
 }
 
+static const char *look_up(const char *variable, void *arg)
+{
+	(void)arg;
+	return getenv(variable);
+}
+
 static int run(int argc, char *argv[], struct clog_error *err)
 {
-	if (argc < 2) {
-		clog_error_set(err, -EINVAL, "a command is missing; clog --help lists all");
-		return CLOG_USAGE;
-	}
+	struct target target;
 	if (wants_help(argc, argv))
-		return print(help, err);
+		return print(clog_help, err);
+	if (target_take(&target, &argc, argv, look_up, NULL, err) != 0)
+		return CLOG_USAGE;
+	if (argc < 2)
+		return clog_refuse(err, "a command is missing");
 	if (strcmp(argv[1], "--version") == 0)
 		return print("clog " CLOG_VERSION "\n", err);
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1, err);
-	clog_error_set(err, -EINVAL, "there is no command '%s'; clog --help lists all", argv[1]);
-	return CLOG_USAGE;
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		if (target.told && !commands[i].remote)
+			return clog_refuse(err,
+			                   "clog %s asks no server: --server, --tls and --token-file are not for it",
+			                   argv[1]);
+		return commands[i].run(&target, argc - 1, argv + 1, err);
+	}
+	return clog_refuse(err, "there is no command '%s'", argv[1]);
 }
 
 int main(int argc, char *argv[])
@@ -87,6 +73,10 @@ int main(int argc, char *argv[])
 	struct clog_error err = {0};
 	opterr = 0;
 	const int status = run(argc, argv, &err);
+	/* A path may have control bytes, and so may what somebody else said. */
+	for (char *byte = err.text; *byte != '\0'; byte++)
+		if ((unsigned char)*byte < ' ' || *byte == 0x7f)
+			*byte = '?';
 	if (err.text[0] != '\0')
 		fprintf(stderr, "clog: %s\n", err.text);
 	return status;

@@ -29,12 +29,6 @@ struct words {
 	int other_count;
 };
 
-static int refuse(struct clog_error *err, const char *sentence)
-{
-	clog_error_set(err, -EINVAL, "%s; clog --help lists all", sentence);
-	return CLOG_USAGE;
-}
-
 static int take_days(const char *text, unsigned *days, struct clog_error *err)
 {
 	char *end;
@@ -61,7 +55,7 @@ static int take_option(struct words *words, int found, char *const argv[], struc
 		return take_days(optarg, &words->days, err);
 	case OPTION_HOST:
 		if (words->host_count == TLS_HOSTS_MAX)
-			return refuse(err, "too many --host");
+			return clog_refuse(err, "too many --host");
 		words->hosts[words->host_count++] = optarg;
 		return CLOG_OK;
 	default:
@@ -79,12 +73,11 @@ static int take_words(struct words *words, int argc, char *argv[], int wanted, s
 	}
 	words->other_count = argc - optind;
 	if (words->other_count < wanted)
-		return refuse(err, wanted == 1 ? "the authority's folder is missing"
+		return clog_refuse(err, "%s",
+		                   wanted == 1 ? "the authority's folder is missing"
 		                               : "the authority's folder and a name are needed");
-	if (words->other_count > wanted) {
-		clog_error_set(err, -EINVAL, "'%s' is one word too many; clog --help lists all", argv[optind + wanted]);
-		return CLOG_USAGE;
-	}
+	if (words->other_count > wanted)
+		return clog_refuse(err, "'%s' is one word too many", argv[optind + wanted]);
 	for (int i = 0; i < wanted; i++)
 		words->others[i] = argv[optind + i];
 	return CLOG_OK;
@@ -102,9 +95,9 @@ static int init(int argc, char *argv[], struct clog_error *err)
 	if (status != CLOG_OK)
 		return status;
 	if (words.cluster == NULL)
-		return refuse(err, "--cluster NAME is missing: the cluster's name goes into its certificates");
+		return clog_refuse(err, "--cluster NAME is missing: the cluster's name goes into its certificates");
 	if (words.out != NULL || words.host_count > 0)
-		return refuse(err, "clog cert init takes neither --out nor --host");
+		return clog_refuse(err, "clog cert init takes neither --out nor --host");
 	return status_of(tls_authority_create(words.others[0], words.cluster,
 	                                      words.days != 0 ? words.days : TLS_ROOT_DAYS, err));
 }
@@ -116,13 +109,13 @@ static int issue(int argc, char *argv[], enum tls_kind kind, struct clog_error *
 	if (status != CLOG_OK)
 		return status;
 	if (words.out == NULL)
-		return refuse(err, "--out DIR is missing: the folder for the certificate and its key");
+		return clog_refuse(err, "--out DIR is missing: the folder for the certificate and its key");
 	if (words.cluster != NULL)
-		return refuse(err, "the cluster's name is the authority's: --cluster is for clog cert init");
+		return clog_refuse(err, "the cluster's name is the authority's: --cluster is for clog cert init");
 	if (kind == TLS_MEMBER && words.host_count == 0)
-		return refuse(err, "--host HOST is missing: the name or address by which others reach the member");
+		return clog_refuse(err, "--host HOST is missing: the name or address by which others reach the member");
 	if (kind == TLS_CLIENT && words.host_count > 0)
-		return refuse(err, "a client has no --host");
+		return clog_refuse(err, "a client has no --host");
 	const struct tls_issue wanted = {.kind = kind,
 	                                 .name = words.others[1],
 	                                 .hosts = words.hosts,
@@ -131,8 +124,9 @@ static int issue(int argc, char *argv[], enum tls_kind kind, struct clog_error *
 	return status_of(tls_issue(words.others[0], &wanted, words.out, err));
 }
 
-int clog_cert(int argc, char *argv[], struct clog_error *err)
+int clog_cert(const struct target *target, int argc, char *argv[], struct clog_error *err)
 {
+	(void)target;
 	const char *const command = argc > 1 ? argv[1] : "";
 	if (strcmp(command, "init") == 0)
 		return init(argc - 1, argv + 1, err);
@@ -140,5 +134,5 @@ int clog_cert(int argc, char *argv[], struct clog_error *err)
 		return issue(argc - 1, argv + 1, TLS_MEMBER, err);
 	if (strcmp(command, "client") == 0)
 		return issue(argc - 1, argv + 1, TLS_CLIENT, err);
-	return refuse(err, "clog cert takes init, member or client");
+	return clog_refuse(err, "clog cert takes init, member or client");
 }

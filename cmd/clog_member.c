@@ -1,5 +1,7 @@
-/* The members, by the files of a mount. */
+/* The members, by the files of a mount, or by a server (members_text.c). */
 #include "cmd/clog.h"
+#include "cmd/members_text.h"
+#include "cmd/target.h"
 
 #include "error/error.h"
 
@@ -23,31 +25,27 @@ enum { OPTION_MOUNT = 256 };
 static const struct option long_options[] = {{"mount", required_argument, NULL, OPTION_MOUNT}, {NULL, 0, NULL, 0}};
 
 struct words {
-	const char *mount;
+	const struct target *target;
+	const char *mount; /* NULL: by the target */
 	const char *others[OTHERS_MAX];
 	int count;
 };
 
-static int refuse(struct clog_error *err, const char *sentence)
+static int take_words(struct words *words, const struct target *target, int argc, char *argv[], struct clog_error *err)
 {
-	clog_error_set(err, -EINVAL, "%s; clog --help lists all", sentence);
-	return CLOG_USAGE;
-}
-
-static int take_words(struct words *words, int argc, char *argv[], struct clog_error *err)
-{
-	*words = (struct words){.mount = MOUNT};
+	*words = (struct words){.target = target};
 	optind = 0;
 	for (int found; (found = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
 		if (found != OPTION_MOUNT)
 			return clog_refuse_option(found, argv, err);
 		words->mount = optarg;
 	}
-	if (argc - optind > OTHERS_MAX) {
-		clog_error_set(err, -EINVAL, "'%s' is one word too many; clog --help lists all",
-		               argv[optind + OTHERS_MAX]);
-		return CLOG_USAGE;
-	}
+	if (argc - optind > OTHERS_MAX)
+		return clog_refuse(err, "'%s' is one word too many", argv[optind + OTHERS_MAX]);
+	if (words->mount != NULL && target->told)
+		return clog_refuse(err, "it is either by --mount or by a server");
+	if (words->mount == NULL && !target->told && !target->servers_told)
+		words->mount = MOUNT;
 	while (optind < argc)
 		words->others[words->count++] = argv[optind++];
 	return CLOG_OK;
@@ -98,8 +96,7 @@ static int write_member(FILE *out, int folder, const char *member, struct clog_e
 		if (rc != 0)
 			return rc;
 	}
-	fprintf(out, "%-16s %-24s %-8s %-12s %12s %8s  %s\n", member, texts[0], texts[1], texts[2], texts[3], texts[4],
-	        texts[5]);
+	fprintf(out, MEMBERS_TEXT_FORMAT, member, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5]);
 	return 0;
 }
 
@@ -112,7 +109,7 @@ static int write_members(FILE *out, const char *path, struct clog_error *err)
 	if (count < 0)
 		rc = clog_error_set(err, -errno, "%s: %s: is the log mounted there (--mount DIR)?", path,
 		                    strerror(errno));
-	fprintf(out, "%-16s %-24s %-8s %-12s %12s %8s  %s\n", "NAME", "ADDRESS", "ROLE", "STATE", "MATCH", "LAG", "ID");
+	fprintf(out, MEMBERS_TEXT_FORMAT, "NAME", "ADDRESS", "ROLE", "STATE", "MATCH", "LAG", "ID");
 	for (int i = 0; i < count; i++) {
 		if (rc == 0)
 			rc = write_member(out, folder, members[i]->d_name, err);
@@ -129,6 +126,8 @@ static int list(const struct words *words, struct clog_error *err)
 {
 	char path[PATH_MAX], *text = NULL;
 	size_t size = 0;
+	if (words->mount == NULL)
+		return members_text_list(words->target, err);
 	if (snprintf(path, sizeof path, "%s/cluster", words->mount) >= (int)sizeof path) {
 		clog_error_set(err, -ENAMETOOLONG, "%s: the path is too long", words->mount);
 		return CLOG_FAILED;
@@ -179,6 +178,8 @@ static int explain(int code, const char *member, const char *path, struct clog_e
 static int remove_member(const struct words *words, const char *member, struct clog_error *err)
 {
 	char path[PATH_MAX];
+	if (words->mount == NULL)
+		return members_text_change(words->target, member, NULL, err);
 	if (path_of(path, words->mount, member, "", err) != 0)
 		return CLOG_USAGE;
 	return rmdir(path) == 0 ? CLOG_OK : explain(errno, member, path, err);
@@ -187,6 +188,8 @@ static int remove_member(const struct words *words, const char *member, struct c
 static int write_role(const struct words *words, const char *member, const char *role, struct clog_error *err)
 {
 	char path[PATH_MAX];
+	if (words->mount == NULL)
+		return members_text_change(words->target, member, role, err);
 	if (path_of(path, words->mount, member, "/role", err) != 0)
 		return CLOG_USAGE;
 	const int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -203,10 +206,10 @@ static bool is_role(const char *role)
 	return strcmp(role, "voter") == 0 || strcmp(role, "standby") == 0 || strcmp(role, "spare") == 0;
 }
 
-int clog_member(int argc, char *argv[], struct clog_error *err)
+int clog_member(const struct target *target, int argc, char *argv[], struct clog_error *err)
 {
 	struct words words;
-	const int status = take_words(&words, argc, argv, err);
+	const int status = take_words(&words, target, argc, argv, err);
 	if (status != CLOG_OK)
 		return status;
 	const char *const command = words.count > 0 ? words.others[0] : "";
@@ -216,19 +219,19 @@ int clog_member(int argc, char *argv[], struct clog_error *err)
 		return remove_member(&words, words.others[1], err);
 	if (strcmp(command, "role") == 0 && words.count == 3) {
 		if (!is_role(words.others[2]))
-			return refuse(err, "a role is voter, standby or spare");
+			return clog_refuse(err, "a role is voter, standby or spare");
 		return write_role(&words, words.others[1], words.others[2], err);
 	}
-	return refuse(err, "clog member takes list, remove NAME, or role NAME ROLE");
+	return clog_refuse(err, "clog member takes list, remove NAME, or role NAME ROLE");
 }
 
-int clog_transfer(int argc, char *argv[], struct clog_error *err)
+int clog_transfer(const struct target *target, int argc, char *argv[], struct clog_error *err)
 {
 	struct words words;
-	const int status = take_words(&words, argc, argv, err);
+	const int status = take_words(&words, target, argc, argv, err);
 	if (status != CLOG_OK)
 		return status;
 	if (words.count != 1)
-		return refuse(err, "clog transfer takes the name of a member");
+		return clog_refuse(err, "clog transfer takes the name of a member");
 	return write_role(&words, words.others[0], "leader", err);
 }

@@ -115,8 +115,9 @@ static int print_digest(struct source *source, struct clog_error *err)
 	return source->digest.damage == 0 ? CLOG_OK : CLOG_FAILED;
 }
 
-int clog_verify(int argc, char *argv[], struct clog_error *err)
+int clog_verify(const struct target *target, int argc, char *argv[], struct clog_error *err)
 {
+	(void)target;
 	enum { OPTION_DIGEST = 256 };
 	static const struct option options[] = {{"digest", no_argument, NULL, OPTION_DIGEST}, {NULL, 0, NULL, 0}};
 	struct source sources[SOURCES_MAX] = {0};
@@ -128,12 +129,8 @@ int clog_verify(int argc, char *argv[], struct clog_error *err)
 		digest = true;
 	}
 	const int count = argc - optind;
-	if (digest ? count != 1 : count < 2 || count > SOURCES_MAX) {
-		clog_error_set(err, -EINVAL,
-		               "clog verify takes 2 to %d sources, or --digest and one; clog --help lists all",
-		               SOURCES_MAX);
-		return CLOG_USAGE;
-	}
+	if (digest ? count != 1 : count < 2 || count > SOURCES_MAX)
+		return clog_refuse(err, "clog verify takes 2 to %d sources, or --digest and one", SOURCES_MAX);
 	for (int i = 0; i < count; i++)
 		sources[i].name = argv[optind + i];
 	int status = digest ? print_digest(&sources[0], err) : compare_all(sources, count, err);
