@@ -142,7 +142,8 @@ static int check_token(const struct auth_access *access, const char *text, size_
 	unsigned char hash[TOKEN_HASH_SIZE];
 	if (!access->known)
 		return clog_error_set(err, -EAGAIN, "it is not known here yet which tokens there are");
-	token_hash(text, size, hash);
+	if (token_hash(text, size, hash) < 0)
+		return clog_error_set(err, -ENOMEM, "out of memory");
 	/* All of them, and all bytes: how long it takes says nothing. */
 	for (size_t i = 0; i < access->token_count; i++)
 		if (CRYPTO_memcmp(access->tokens[i].hash, hash, sizeof hash) == 0)

@@ -105,7 +105,7 @@ int auth_access_keys(struct auth_access *access, const char *folder, const char 
 
 /* Who has a bearer token, clog's or a JWT; the principal's name is put into name. -EACCES with a sentence that may be told to
  * who asks, and has nothing of the token: it is none, or not known, or its time is over or has not come. -EAGAIN: tokens are
- * not known yet. */
+ * not known yet. -ENOMEM. */
 int auth_access_bearer(const struct auth_access *access, const char *text, size_t size, char name[AUTH_NAME_SIZE],
                        struct auth_principal *principal, struct clog_error *err);
 

@@ -119,9 +119,9 @@ uint64_t token_serial(const struct token *token)
 	return serial | 1;
 }
 
-void token_hash(const char *text, size_t size, unsigned char hash[TOKEN_HASH_SIZE])
+int token_hash(const char *text, size_t size, unsigned char hash[TOKEN_HASH_SIZE])
 {
-	SHA256((const unsigned char *)text, size, hash);
+	return SHA256((const unsigned char *)text, size, hash) != NULL ? 0 : -ENOMEM;
 }
 
 /* ---- Making one ---- */
@@ -161,7 +161,8 @@ int auth_token_create(const struct auth_token *token, char text[AUTH_TOKEN_SIZE]
 
 	struct token kept = {.created_s = token->created_s, .until_s = token->until_s};
 	memcpy(kept.granted, token->granted, sizeof kept.granted);
-	token_hash(text, strlen(text), kept.hash);
+	if (token_hash(text, strlen(text), kept.hash) < 0)
+		return clog_error_set(err, -ENOMEM, "out of memory");
 	encode(&kept, value);
 	return 0;
 }

@@ -20,7 +20,7 @@ struct token {
 int token_decode(struct token *token, const char *name, const void *value, size_t size);
 /* A number that another token has not, though it may have the name. Not 0. */
 uint64_t token_serial(const struct token *token);
-/* The hash of a token's text. */
-void token_hash(const char *text, size_t size, unsigned char hash[TOKEN_HASH_SIZE]);
+/* Gives the hash of a token's text. -ENOMEM. */
+int token_hash(const char *text, size_t size, unsigned char hash[TOKEN_HASH_SIZE]);
 
 #endif
