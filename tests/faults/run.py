@@ -28,7 +28,7 @@ from machine import GRPC_PORT, Machine, run, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ("append", "open", "lines", "at", "read", "tail")
-NETWORK_KINDS = ("produce", "produce", "consume", "follow")
+NETWORK_KINDS = ("session", "session", "produce", "consume", "follow")
 WRITERS = ("append", "open", "lines", "session", "produce")
 DISK_SIZE = 1 << 30
 HEAL_S = 120
