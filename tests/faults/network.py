@@ -14,7 +14,9 @@ import random
 import sys
 import time
 
-import grpc
+# A call that fails at once drives no connection on: what does, does so this often, and by default each 5 s.
+os.environ["GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS"] = "50"
+import grpc  # noqa: E402 pylint: disable=wrong-import-position
 
 import records
 from operations import NETWORK, Recorder, digest
