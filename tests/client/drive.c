@@ -1,7 +1,8 @@
 /* drive: a program on clog's client, for tests of real members.
  *
  *     drive SERVERS TLS|- TOKEN|- DEADLINE_MS append PREFIX COUNT WINDOW
- *         appends the records PREFIX0, PREFIX1 and so on, WINDOW of them under way, and prints each with its status and offset
+ *         appends the records PREFIX0, PREFIX1 and so on, WINDOW of them under way, and prints each with its status and offset;
+ *         the last ones are those that are under way when its input ends
  *     drive ... read FIRST COUNT
  *         prints so many records
  *     drive ... stream POSITION SIZE
@@ -12,9 +13,11 @@
 #include "error/error.h"
 #include "service/service.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #define WINDOW_MAX 4096u
@@ -75,6 +78,9 @@ static void on_room(void *arg)
 static void append_more(struct drive *drive)
 {
 	char record[128];
+	struct pollfd input = {.fd = STDIN_FILENO};
+	if (poll(&input, 1, 0) == 1 && (input.revents & (POLLHUP | POLLERR)) != 0)
+		drive->end = drive->next;
 	while (drive->idle_count > 0 && drive->next < drive->end) {
 		struct one *one = drive->idle[drive->idle_count - 1];
 		const uint32_t size = (uint32_t)snprintf(record, sizeof record, "%s%lu", drive->words[1], drive->next);
