@@ -19,30 +19,18 @@
 /* What a message has for each record besides its bytes, at most: a batch of several has to fit in one. */
 #define RECORD_OVERHEAD_SIZE 8u
 
-struct batch {
-	struct service_append append;
-	struct lines *lines;
-	uint64_t expected;
-	uint32_t count;
-	bool answered;
-};
-
 struct lines {
 	struct remote *remote;
 	struct input *input;
-	uint64_t expected; /* offset of the next line; SERVICE_ANYWHERE: any */
+	uint64_t expected; /* offset of the next batch; SERVICE_ANYWHERE: any */
 	struct clog_error *err;
-	struct batch batches[APPEND_LINES_WINDOW]; /* a ring: those from done to sent, in the order of the lines */
-	uint64_t sent, done;
-	unsigned window;
-	uint64_t line_count; /* lines that were appended, before the first that was not */
+	struct service_append append; /* the batch under way */
+	uint32_t count;               /* lines in it; 0: there is none */
+	uint64_t line_count;          /* lines that were appended */
+	uint32_t unknown_count;       /* lines behind them that may have been */
 	uint64_t run_first, run_count;
-	int status;         /* of the exit */
-	int failure;        /* of the first batch that was not appended; 0: none */
-	uint64_t failed_at; /* what that was expected to get */
-	int refusal;        /* of one that was not sent */
-	uint64_t refused_at;
-	bool behind;       /* some behind it were */
+	int status;        /* of the exit */
+	int failure;       /* of the batch that was not appended; 0: none */
 	bool at_end;       /* of the input */
 	bool too_long;     /* the next line is */
 	bool waiting_room; /* for room in the service's queue */
@@ -66,37 +54,22 @@ static void print_run(struct lines *lines)
 	lines->run_count = 0;
 }
 
-static void settle(struct lines *lines, const struct batch *batch)
-{
-	const struct service_append *const append = &batch->append;
-	if (append->status != 0) {
-		if (lines->failure == 0)
-			lines->failed_at = batch->expected;
-		lines->failure = lines->failure != 0 ? lines->failure : append->status;
-		return;
-	}
-	if (lines->run_count == 0 || lines->run_first + lines->run_count != append->first_offset) {
-		print_run(lines);
-		lines->run_first = append->first_offset;
-	}
-	lines->run_count += batch->count;
-	if (lines->failure == 0)
-		lines->line_count += batch->count;
-	else
-		lines->behind = true;
-}
-
 static void take_answer(struct service_append *append, void *arg)
 {
-	struct batch *const answered = arg;
-	struct lines *const lines = answered->lines;
-	(void)append;
-	answered->answered = true;
-	for (; lines->done < lines->sent; lines->done++) {
-		const struct batch *const batch = &lines->batches[lines->done % APPEND_LINES_WINDOW];
-		if (!batch->answered)
-			break;
-		settle(lines, batch);
+	struct lines *const lines = arg;
+	const uint32_t count = lines->count;
+	lines->count = 0;
+	lines->failure = append->status;
+	lines->unknown_count = remote_unknown(append->status) ? count : 0;
+	if (append->status == 0) {
+		if (lines->run_count > 0 && lines->run_first + lines->run_count != append->first_offset)
+			print_run(lines);
+		if (lines->run_count == 0)
+			lines->run_first = append->first_offset;
+		lines->run_count += count;
+		lines->line_count += count;
+		if (lines->expected != SERVICE_ANYWHERE)
+			lines->expected += count;
 	}
 	advance(lines);
 }
@@ -129,27 +102,18 @@ static bool send_batch(struct lines *lines)
 	const size_t used = gather(lines, &count);
 	if (count == 0)
 		return false;
-	struct batch *const batch = &lines->batches[lines->sent % APPEND_LINES_WINDOW];
-	batch->lines = lines;
-	batch->count = count;
-	batch->expected = lines->expected;
-	batch->answered = false;
 	uv_update_time(&lines->remote->loop);
-	const int rc = service_append_at(lines->remote->service, &batch->append, lines->expected, lines->data,
-	                                 lines->sizes, count, take_answer, batch);
+	const int rc = service_append_at(lines->remote->service, &lines->append, lines->expected, lines->data,
+	                                 lines->sizes, count, take_answer, lines);
 	if (rc == -EAGAIN) {
 		lines->waiting_room = true;
 		service_ready(lines->remote->service, advance, lines);
 		return false;
 	}
-	if (rc != 0) {
-		lines->refusal = rc; /* behind all that were sent */
-		lines->refused_at = batch->expected;
+	lines->failure = rc;
+	if (rc != 0)
 		return false;
-	}
-	lines->sent++;
-	if (lines->expected != SERVICE_ANYWHERE)
-		lines->expected += count;
+	lines->count = count;
 	lines->size -= used;
 	memmove(lines->data, lines->data + used, lines->size);
 	return true;
@@ -170,10 +134,9 @@ static bool read_more(struct lines *lines)
 	return true;
 }
 
-static bool may_send(const struct lines *lines)
+static bool stopped(const struct lines *lines)
 {
-	return lines->failure == 0 && lines->refusal == 0 && lines->status == CLOG_OK && !lines->too_long &&
-	       !lines->waiting_room && lines->sent - lines->done < lines->window;
+	return lines->failure != 0 || lines->status != CLOG_OK || lines->too_long;
 }
 
 /* Called when something has come about: an answer, input, room. */
@@ -182,11 +145,12 @@ static void advance(void *arg)
 	struct lines *const lines = arg;
 	if (lines->waiting_room && !service_awaits_room(lines->remote->service))
 		lines->waiting_room = false;
-	while (may_send(lines) && (send_batch(lines) || (may_send(lines) && read_more(lines))))
-		;
-	const bool stopped = lines->failure != 0 || lines->refusal != 0 || lines->status != CLOG_OK ||
-	                     lines->too_long || (lines->at_end && lines->size == 0);
-	lines->over = stopped && lines->sent == lines->done;
+	bool more = true;
+	while (more && !stopped(lines)) {
+		const bool sent = lines->count == 0 && !lines->waiting_room && send_batch(lines);
+		more = sent || (!stopped(lines) && read_more(lines));
+	}
+	lines->over = lines->count == 0 && (stopped(lines) || (lines->at_end && lines->size == 0));
 }
 
 int append_lines_fail(const struct remote *remote, int status, uint64_t expected, const char *before,
@@ -208,18 +172,20 @@ int append_lines_fail(const struct remote *remote, int status, uint64_t expected
 
 static int conclude(struct lines *lines)
 {
-	char before[160];
+	char before[192];
 	print_run(lines);
-	if (lines->failure == 0 && lines->refusal != 0) {
-		lines->failure = lines->refusal;
-		lines->failed_at = lines->refused_at;
-	}
 	if (lines->failure == 0 && !lines->too_long)
 		return lines->status;
-	snprintf(before, sizeof before, "%s: %" PRIu64 " lines were appended; the next and what comes after it: %s",
-	         lines->input->name, lines->line_count, lines->behind ? "some were appended, and the others are " : "");
+	if (lines->unknown_count > 0)
+		snprintf(before, sizeof before,
+		         "%.80s: %" PRIu64 " lines were appended, and none behind line %" PRIu64 "; between: ",
+		         lines->input->name, lines->line_count, lines->line_count + lines->unknown_count);
+	else
+		snprintf(before, sizeof before,
+		         "%.80s: %" PRIu64 " lines were appended; the next and what comes after it: ",
+		         lines->input->name, lines->line_count);
 	if (lines->failure != 0)
-		return append_lines_fail(lines->remote, lines->failure, lines->failed_at, before, lines->err);
+		return append_lines_fail(lines->remote, lines->failure, lines->expected, before, lines->err);
 	clog_error_set(lines->err, -EMSGSIZE,
 	               "%s: %" PRIu64 " lines were appended; the next has more than the %u bytes that a record may "
 	               "have, and it and what comes after it are not",
@@ -239,7 +205,6 @@ int append_lines(struct remote *remote, struct input *input, uint64_t at, struct
 	lines->input = input;
 	lines->err = err;
 	lines->expected = at;
-	lines->window = at == SERVICE_ANYWHERE ? APPEND_LINES_WINDOW : 1;
 	advance(lines);
 	remote_wait(remote, &lines->over);
 	service_unready(remote->service, advance, lines);
