@@ -118,13 +118,23 @@ static int write_chunk(struct channel *channel)
 	return rc;
 }
 
+static void tell_shut(struct channel *channel)
+{
+	if (!channel->shut || channel->told)
+		return;
+	channel->told = true;
+	(void)shutdown(channel_socket(channel), SHUT_WR); /* it may have gone */
+}
+
 static int give(struct channel *channel)
 {
 	while (!channel->writing) {
 		const void *data;
 		size_t size = pending(channel, &data);
-		if (size == 0)
+		if (size == 0) {
+			tell_shut(channel);
 			return 0;
+		}
 		uv_buf_t buffer = uv_buf_init((char *)data, size > INT32_MAX ? INT32_MAX : (unsigned)size);
 		int rc = uv_try_write((uv_stream_t *)&channel->tcp, &buffer, 1);
 		if (rc == UV_EAGAIN || (rc >= 0 && (size_t)rc < size)) {
@@ -191,12 +201,22 @@ static int keep(struct channel *channel, const void *data, size_t size)
 void channel_write(struct channel *channel, const void *data, size_t size)
 {
 	struct clog_error err = {0};
-	if (channel->state != STATE_OPEN || size == 0)
+	if (channel->state != STATE_OPEN || channel->shut || size == 0)
 		return;
 	int rc = channel->stream != NULL ? tls_stream_write(channel->stream, data, size, &err)
 	                                 : keep(channel, data, size);
 	if (rc < 0)
 		fail(channel, rc, rc == -ENOMEM ? "no memory" : err.text);
+	channel_touch(channel);
+}
+
+void channel_shut(struct channel *channel)
+{
+	if (channel->state != STATE_OPEN || channel->shut)
+		return;
+	channel->shut = true;
+	if (channel->stream != NULL)
+		tls_stream_close(channel->stream);
 	channel_touch(channel);
 }
 
@@ -222,7 +242,9 @@ bool channel_busy(struct channel *channel)
 void channel_tell_drained(struct channel *channel)
 {
 	channel->busy = true;
-	channel_touch(channel);
+	/* What the kernel had no room for is told of when it has. */
+	if (!channel->writing)
+		channel_touch(channel);
 }
 
 const struct tls_identity *channel_identity(const struct channel *channel)

@@ -57,6 +57,8 @@ void channel_destroy(struct channel *channel);
 
 /* Queues bytes, which are copied. Only when opened. What is bad about it is told by closed. */
 void channel_write(struct channel *channel, const void *data, size_t size);
+/* Nothing more is written: the other side is told so when all has gone. What it sends is taken as before. Only when opened. */
+void channel_shut(struct channel *channel);
 /* Has soon called once, before the loop waits. Only when opened. */
 void channel_soon(struct channel *channel);
 /* Bytes that are written and not given to the kernel yet. */

@@ -54,6 +54,8 @@ struct channel {
 	bool writing;
 	bool busy; /* and the owner was told */
 	bool soon;
+	bool shut; /* nothing more is written; */
+	bool told; /* and the other side knows */
 };
 
 /* The channel has something to be flushed; and has no more. */

@@ -6,12 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <libwebsockets.h>
 
 /* ---- Certificates ---- */
 
@@ -25,9 +22,10 @@ static int take_certificates(struct rpc_http *http, struct clog_error *err)
 	if (rc != 0)
 		return rc;
 	snprintf(http->cluster, sizeof http->cluster, "%s", tls_context_identity(tls)->cluster);
-	rc = tls_serve(tls, http->ssl, http->side);
-	tls_context_unref(tls);
-	return rc == 0 ? 0 : clog_error_set(err, rc, "HTTP: no memory for the certificates");
+	tls_context_speaks(tls, "http/1.1");
+	tls_context_unref(http->tls);
+	http->tls = tls; /* its reference, too */
+	return 0;
 }
 
 void rpc_http_reload(struct rpc_http *http)
@@ -42,42 +40,13 @@ void rpc_http_reload(struct rpc_http *http)
 
 /* ---- Who is late ---- */
 
-/* Whether a client says something that nobody listens to: one that has gone from its tail, or that sends on without taking
- * its answer, for which libwebsockets would be called again and again. */
-static bool is_out_of_turn(struct http_connection *connection)
-{
-	const struct http_request *request = connection->request;
-	const bool stalled = request->answered && request->whole && request->out_sent < request->out_size;
-	struct pollfd fd = {.fd = lws_get_socket_fd(connection->wsi),
-	                    .events = (short)(stalled ? POLLIN | POLLRDHUP : POLLRDHUP)};
-	return (stalled || request->watching) && !request->websocket && poll(&fd, 1, 0) > 0 && fd.revents != 0;
-}
-
-static void look_at(struct http_connection *connection, uint64_t now_ms)
-{
-	struct rpc_http *http = connection->http;
-	struct http_request *request = connection->request;
-	if (connection->ending)
-		return;
-	if (http->stopping && (now_ms >= http->stop_at_ms || request == NULL))
-		http_wire_end(connection);
-	else if (request == NULL)
-		return;
-	else if (request->deadline_ms != 0 && now_ms >= request->deadline_ms)
-		http_wire_end(connection);
-	else if (is_out_of_turn(connection))
-		http_wire_end(connection);
-	else if (request->watching && now_ms - request->beat_ms >= HTTP_BEAT_MS)
-		http_tail_beat(request);
-}
-
 static void look(uv_timer_t *timer)
 {
 	struct rpc_http *http = timer->data;
 	const uint64_t now_ms = uv_now(http->loop);
 	for (struct http_connection *connection = http->connections, *next; connection != NULL; connection = next) {
 		next = connection->next;
-		look_at(connection, now_ms);
+		http_wire_look(connection, now_ms);
 	}
 	if (http->tls_folder != NULL && tls_folder_stamp(http->tls_folder) != http->tls_stamp)
 		rpc_http_reload(http);
@@ -91,9 +60,7 @@ static void look(uv_timer_t *timer)
 
 static int open_all(struct rpc_http *http, struct clog_error *err)
 {
-	int rc = http_wire_open(http, err);
-	if (rc == 0)
-		rc = take_certificates(http, err);
+	int rc = take_certificates(http, err);
 	if (rc == 0)
 		rc = http_listen_open(http, err);
 	if (rc != 0)
@@ -119,10 +86,15 @@ int rpc_http_open(struct rpc_http **made, struct uv_loop_s *loop, struct service
 	http->service = service;
 	http->auth = options->auth;
 	http->side = options->tls_1_2 ? TLS_ACCEPT_ANYBODY_1_2 : TLS_ACCEPT_ANYBODY;
-	http->listen_fd = -1;
 	snprintf(http->listen, sizeof http->listen, "%s", options->listen);
+	if (channels_create(&http->channels, loop, HTTP_STALL_MS, err) != 0) {
+		free(http->tls_folder);
+		free(http);
+		return -ENOMEM;
+	}
 	uv_timer_init(loop, &http->sweep);
-	http->sweep.data = http;
+	uv_tcp_init(loop, &http->listener);
+	http->sweep.data = http->listener.data = http;
 	*made = http; /* the caller's, also when it could not be opened: it has handles on the loop */
 	return open_all(http, err);
 }
@@ -136,11 +108,13 @@ void rpc_http_stop(struct rpc_http *http, void (*stopped)(void *arg), void *arg)
 	http->stop_at_ms = uv_now(http->loop) + HTTP_STOP_MS;
 	http_listen_close(http);
 	for (struct http_connection *connection = http->connections; connection != NULL; connection = connection->next)
-		if (connection->request == NULL)
-			http_wire_end(connection);
-		else if (connection->request->watching)
+		if (connection->request != NULL && connection->request->watching)
 			http_tail_stop(connection->request);
 	uv_timer_start(&http->sweep, look, 0, HTTP_SWEEP_MS / 10);
+}
+
+static void on_channels_closed(void *arg)
+{
 }
 
 void rpc_http_close(struct rpc_http *http)
@@ -150,15 +124,14 @@ void rpc_http_close(struct rpc_http *http)
 	assert(http->connection_count == 0 && http->request_count == 0);
 	http_listen_close(http);
 	uv_close((uv_handle_t *)&http->sweep, NULL);
-	lws_context_destroy(http->context);
+	channels_destroy(http->channels, on_channels_closed, NULL);
 }
 
 void rpc_http_free(struct rpc_http *http)
 {
 	if (http == NULL)
 		return;
-	/* What is left of it once its handles are closed. */
-	lws_context_destroy(http->context);
+	tls_context_unref(http->tls);
 	free(http->tls_folder);
 	free(http);
 }

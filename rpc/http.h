@@ -1,12 +1,14 @@
 /* http: what the files of the HTTP door share: the door, its connections, their requests.
  *
- * libwebsockets has the wire (http_wire.c), on the loop. A connection has at most one request at a time; a request whose
- * connection has gone lives until the service has answered it. */
+ * A connection has at most one request at a time: what its client sends meanwhile waits. A request whose connection has gone
+ * lives until the service has answered it. */
 #ifndef CLOG_RPC_HTTP_H
 #define CLOG_RPC_HTTP_H
 
 #include "auth/auth.h"
+#include "channel/channel.h"
 #include "rpc/http_json.h"
+#include "rpc/http_parse.h"
 #include "rpc/http_target.h"
 #include "rpc/rpc.h"
 #include "service/service.h"
@@ -22,7 +24,6 @@
 #define RPC_LOG "log"
 
 #define HTTP_CONNECTIONS_MAX 1024         /* at a time; others wait to be accepted */
-#define HTTP_HEADER_SIZE_MAX (8u << 10)   /* bytes of a request's line and headers */
 #define HTTP_BODY_SIZE_MAX (12u << 20)    /* bytes of the body of a batch */
 #define HTTP_ONE_SIZE_MAX (1536u << 10)   /* bytes of the body of one record in JSON */
 #define HTTP_ASK_SIZE_MAX 4096u           /* bytes of the body of a GET */
@@ -37,15 +38,13 @@
 #define HTTP_BEAT_MS 15000                /* between two signs of life in a quiet tail */
 #define HTTP_STOP_MS 5000                 /* for answers to be taken when the door closes */
 #define HTTP_SWEEP_MS 500                 /* between two looks at who is late */
-#define HTTP_EARLY_MAX 64                 /* times that libwebsockets tells of bytes before their turn */
+#define HTTP_AGAIN_MS 1000                /* between two looks at whether a long answer's client still may have it */
+#define HTTP_EARLY_SIZE_MAX (64u << 10)   /* bytes of requests that are sent before their turn */
 #define HTTP_PIECE_SIZE (64u << 10)       /* bytes given to the wire at once */
 #define HTTP_FILL_SIZE (64u << 10)        /* bytes that an answer in pieces makes ready, and one record more */
 #define HTTP_WORD_SIZE 256                /* bytes of a header that is looked at, its NUL included */
+#define HTTP_WEBSOCKET_SIZE 29            /* bytes of a WebSocket's accepted key, its NUL included */
 
-struct lws;
-struct lws_context;
-struct lws_vhost;
-struct ssl_ctx_st;
 struct http_connection;
 
 /* The door. */
@@ -57,13 +56,11 @@ struct rpc_http {
 	char *tls_folder;   /* NULL: no TLS */
 	enum tls_side side; /* how connections are accepted under TLS */
 	char cluster[TLS_NAME_SIZE];
-	struct ssl_ctx_st *ssl;
+	struct tls_context *tls; /* NULL: none */
 	uint64_t tls_stamp;
-	struct lws_context *context;
-	struct lws_vhost *vhost;
-	uv_poll_t listener;
-	int listen_fd;
-	bool accepting;
+	struct channels *channels;
+	uv_tcp_t listener;
+	bool waiting; /* a connection waits to be accepted */
 	uv_timer_t sweep;
 	struct http_connection *connections;
 	unsigned connection_count;
@@ -78,17 +75,28 @@ struct rpc_http {
 
 struct http_request;
 
+/* A command that a request gives to the cluster, and what it is answered with. */
+struct http_admin {
+	struct service_command command;
+	char key[SERVICE_KEY_SIZE];
+	char value[AUTH_TOKEN_VALUE_SIZE]; /* of a token */
+	char *answer;                      /* JSON, once it is done; NULL without memory */
+};
+
 struct http_connection {
 	struct rpc_http *http;
-	struct lws *wsi;
+	struct channel *channel;
 	struct http_request *request; /* NULL: none */
 	struct http_connection *next, **place;
-	unsigned early_count;
-	bool ending; /* it is being closed */
-	bool known;  /* who is there was asked for */
-	bool nobody; /* and nothing tells */
+	char *kept; /* bytes that have come and could not be taken yet */
+	size_t kept_size, kept_capacity;
+	bool opened;
+	bool leaving;            /* nothing more is taken; it closes once its bytes have gone */
+	bool ending;             /* it closes now */
+	uint64_t deadline_ms;    /* for its handshake, and without a request for the next one */
+	uint64_t written, moved; /* bytes given to the channel; those that had left it at the last look */
+	uint64_t moved_ms;
 	struct auth_principal principal;
-	char principal_text[TLS_NAME_SIZE]; /* the name in a certificate, or uid/N */
 };
 
 struct http_request {
@@ -98,19 +106,27 @@ struct http_request {
 	enum http_method method;
 	struct http_target target;
 	bool old; /* HTTP/1.0: no chunks, and the connection is closed */
+	/* Who asks. */
+	struct auth_principal principal;
+	char principal_name[AUTH_NAME_SIZE]; /* a token's */
+	uint64_t again_ms;                   /* when that it may was looked at last */
 	char content_type[HTTP_WORD_SIZE];
 	char accept[HTTP_WORD_SIZE];
 	char if_none_match[HTTP_WORD_SIZE];
 	uint64_t expected; /* SERVICE_ANYWHERE: nothing */
 	char *body;        /* a NUL behind it */
 	size_t body_size;
-	uint64_t announced;   /* bytes that are to come */
-	size_t body_capacity; /* once they are awaited */
+	size_t body_max;      /* bytes that it may have */
+	size_t body_capacity; /* bytes that there is room for, and that are counted */
+	bool in_chunks;       /* it says itself where it ends; */
+	struct http_chunks chunks;
+	uint64_t announced;   /* or it was told: bytes that are still to come */
+	bool lost;            /* where it ends is not known any more */
+	uint64_t begun_ms;    /* when it was first awaited */
 	size_t dropped;       /* bytes of it that came after the answer was made */
-	bool told;            /* that it has come */
 	bool whole;           /* all of it has come */
 	uint64_t deadline_ms; /* for what is awaited of the client; 0: nothing */
-	/* The answer. Bytes lie in out behind LWS_PRE others, for libwebsockets. */
+	/* The answer. */
 	bool answered; /* it has begun */
 	bool close;    /* the connection, afterwards */
 	bool chunked;
@@ -131,32 +147,59 @@ struct http_request {
 	uint64_t next, end;
 	int (*put)(struct http_request *request, const struct service_record *record, const void *data);
 	void (*failed)(struct http_request *request, int status);
-	uint64_t beat_ms; /* of a tail's last sign of life */
-	bool ping;        /* it is time for one */
+	uint64_t beat_ms;                     /* of a tail's last sign of life */
+	bool ping;                            /* it is time for one */
+	char accept_key[HTTP_WEBSOCKET_SIZE]; /* of a WebSocket */
+	struct http_admin *admin;             /* what is asked of the cluster; NULL: nothing */
 };
 
 /* ---- http_wire.c ---- */
 
-int http_wire_open(struct rpc_http *http, struct clog_error *err);
-/* Takes in a connection that was accepted; the socket is the wire's. */
-void http_wire_adopt(struct rpc_http *http, int socket);
+/* Takes in a connection that waits to be accepted. */
+void http_wire_accept(struct rpc_http *http);
 /* There is more of the answer: it is written when the wire takes it. */
 void http_wire_wake(struct http_connection *connection);
-/* Ends a connection, soon, without more words. */
+/* Gives bytes to the wire. */
+void http_wire_write(struct http_connection *connection, const void *data, size_t size);
+/* Ends a connection, soon: once what was written has gone, or without more words. */
+void http_wire_leave(struct http_connection *connection);
 void http_wire_end(struct http_connection *connection);
+/* What the clock does to a connection, which may not be there any more afterwards. */
+void http_wire_look(struct http_connection *connection, uint64_t now_ms);
 
 /* ---- http_listen.c ---- */
 
 int http_listen_open(struct rpc_http *http, struct clog_error *err);
-/* Accepts, or not, by how many there are. */
+/* Accepts those who wait, where there is room for them. */
 void http_listen_turn(struct rpc_http *http);
 void http_listen_close(struct rpc_http *http);
 
+/* ---- http_websocket.c ---- */
+
+/* Makes what answers a client's key. -EINVAL for what is none. */
+int http_websocket_key(const char *key, char answer[HTTP_WEBSOCKET_SIZE]);
+/* The connection is a WebSocket from here on. */
+void http_websocket_open(struct http_request *request);
+/* Takes a frame; how many bytes that were, 0: it is not whole yet. -EPROTO: the connection has to end. */
+ssize_t http_websocket_take(struct http_connection *connection, const char *data, size_t size);
+/* Gives the wire a message, a ping, and what ends it in order. */
+void http_websocket_text(struct http_connection *connection, const void *data, size_t size);
+void http_websocket_ping(struct http_connection *connection);
+void http_websocket_close(struct http_connection *connection);
+
 /* ---- http_head.c ---- */
 
-/* Takes the line and the headers of a request from libwebsockets, who asks, and whether the body has a length; answers where
- * they are refused. */
-void http_head_take(struct http_request *request, const char *path);
+/* Takes the line and the headers of a request, who asks, and how long the body is; answers where they are refused. */
+void http_head_take(struct http_request *request, struct http_lines *lines);
+
+/* ---- http_allow.c: who asks, and what they may ---- */
+
+/* Finds out who asks: by a token, where there is one, else by the connection. Answers, and gives false, where that is refused. */
+bool http_allow_know(struct http_request *request, const struct http_lines *lines);
+/* Whether who asks may; else it is answered, or, where the answer has begun, told by an event alone. */
+bool http_allow(struct http_request *request, enum auth_action action);
+/* A long answer ends when who asked for it may not have it any more. */
+void http_allow_again(struct http_request *request, uint64_t now_ms);
 
 /* ---- http_request.c ---- */
 
@@ -168,12 +211,12 @@ void http_request_end(struct http_request *request);
 bool http_request_answered(struct http_request *request);
 /* Judges a request whose headers are taken; answers where it is refused. */
 void http_request_begin(struct http_request *request);
-/* Takes a piece of the body. False: the connection has to end. */
+/* Takes a piece of the body, whatever its framing; answers where it is too large. False: the connection has to end. */
 bool http_request_take(struct http_request *request, const void *data, size_t size);
 /* All has come: does what is asked. */
 void http_request_run(struct http_request *request);
-/* Whether the principal may; else it is answered. */
-bool http_request_may(struct http_request *request, enum auth_action action);
+/* What a request does to the log. */
+enum auth_action http_request_action(const struct http_request *request);
 
 /* ---- http_answer.c ---- */
 
@@ -217,5 +260,16 @@ void http_tail_beat(struct http_request *request);
 void http_tail_stop(struct http_request *request);
 void http_about_run(struct http_request *request);
 void http_page_run(struct http_request *request);
+void http_admin_run(struct http_request *request);
+void http_tokens_run(struct http_request *request);
+/* Makes room for a command. Answers, and gives NULL, without memory. */
+struct http_admin *http_admin_create(struct http_request *request, enum service_command_kind kind);
+/* Gives the command to the cluster; once it is done that is answered by text, which is freed. */
+void http_admin_start(struct http_request *request, char *text);
+void http_admin_destroy(struct http_admin *admin);
+/* Gives the settings whose keys begin so, that are count at most; their count. Answers, and gives -EAGAIN, where they are not
+ * known. */
+ssize_t http_admin_settings(struct http_request *request, const char *key, struct service_setting *settings,
+                            size_t capacity);
 
 #endif

@@ -12,7 +12,6 @@
 #include <strings.h>
 
 #include <jansson.h>
-#include <libwebsockets.h>
 
 static const char *reason_of(int status)
 {
@@ -35,6 +34,7 @@ static const char *reason_of(int status)
 		{412, "Precondition Failed"},
 		{413, "Content Too Large"},
 		{415, "Unsupported Media Type"},
+		{431, "Request Header Fields Too Large"},
 		{500, "Internal Server Error"},
 		{501, "Not Implemented"},
 		{503, "Service Unavailable"},
@@ -52,13 +52,13 @@ static int put_raw(struct http_request *request, const void *data, size_t size)
 	if (size > request->out_capacity - request->out_size) {
 		const size_t wanted = request->out_size + size;
 		const size_t capacity = wanted < 2 * request->out_capacity ? 2 * request->out_capacity : wanted;
-		unsigned char *out = realloc(request->out, LWS_PRE + capacity);
+		unsigned char *out = realloc(request->out, capacity);
 		if (out == NULL)
 			return -ENOMEM;
 		request->out = out;
 		request->out_capacity = capacity;
 	}
-	memcpy(request->out + LWS_PRE + request->out_size, data, size);
+	memcpy(request->out + request->out_size, data, size);
 	request->out_size += size;
 	return 0;
 }

@@ -133,7 +133,7 @@ static int bound(const char *text, size_t size, struct clog_error *err)
 	return 0;
 }
 
-static int parse(const char *text, size_t size, json_t **json, struct clog_error *err)
+int http_json_parse(const char *text, size_t size, json_t **json, struct clog_error *err)
 {
 	json_error_t error;
 	int rc = bound(text, size, err);
@@ -161,7 +161,7 @@ static const json_t *only(const json_t *object, const char *key, const char *mor
 int http_json_produce(const char *text, size_t size, struct http_batch *batch, struct clog_error *err)
 {
 	json_t *json;
-	int rc = parse(text, size, &json, err);
+	int rc = http_json_parse(text, size, &json, err);
 	if (rc != 0)
 		return rc;
 	const json_t *value = only(only(json, "record", NULL), "value", "offset");
@@ -177,7 +177,7 @@ int http_json_produce(const char *text, size_t size, struct http_batch *batch, s
 int http_json_consume(const char *text, size_t size, uint64_t *offset, struct clog_error *err)
 {
 	json_t *json;
-	int rc = parse(text, size, &json, err);
+	int rc = http_json_parse(text, size, &json, err);
 	if (rc != 0)
 		return rc;
 	const json_t *value = only(json, "offset", NULL);
@@ -202,7 +202,7 @@ static int take_record(const json_t *json, struct http_batch *batch, struct clog
 int http_json_list(const char *text, size_t size, struct http_batch *batch, struct clog_error *err)
 {
 	json_t *json;
-	int rc = parse(text, size, &json, err);
+	int rc = http_json_parse(text, size, &json, err);
 	if (rc != 0)
 		return rc;
 	if (!json_is_array(json))

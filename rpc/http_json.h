@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct clog_error;
+struct json_t;
 struct service_record;
 
 #define HTTP_JSON_DEPTH_MAX 4                 /* objects and lists in one another */
@@ -30,6 +31,8 @@ void http_batch_finish(struct http_batch *batch);
 
 /* All of these: -EINVAL with a sentence; -EMSGSIZE for a record or a batch that is too large; -ENOMEM. */
 
+/* Any JSON within the maxima, as jansson has it; the caller's. */
+int http_json_parse(const char *text, size_t size, struct json_t **json, struct clog_error *err);
 /* {"record":{"value":"BASE64"}}, the book's request to append; an offset beside the value is passed over, as the book
  * does. */
 int http_json_produce(const char *text, size_t size, struct http_batch *batch, struct clog_error *err);

@@ -53,7 +53,7 @@ static void more(struct http_request *request)
 {
 	struct service_state state;
 	/* A right that was taken away ends what it allowed. */
-	if (!http_request_may(request, AUTH_CONSUME)) {
+	if (!http_allow(request, AUTH_CONSUME)) {
 		http_answer_finish(request);
 		return;
 	}

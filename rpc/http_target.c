@@ -9,22 +9,38 @@
 #include <string.h>
 #include <strings.h>
 
+#define READS (1u << HTTP_GET | 1u << HTTP_HEAD)
+
 static const struct {
-	const char *path;
-	const char *allows;
-	bool reads, posts;
+	const char *path; /* with a slash at its end: a name or a number follows */
+	unsigned methods;
 } routes[HTTP_ROUTE_COUNT] = {
-	[HTTP_BOOK] = {"/", "GET, HEAD, POST", true, true},
-	[HTTP_RECORDS] = {"/v1/records", "GET, HEAD, POST", true, true},
-	[HTTP_RECORD] = {"/v1/records/", "GET, HEAD", true, false},
-	[HTTP_TAIL] = {"/v1/tail", "GET, HEAD", true, false},
-	[HTTP_MEMBERS] = {"/v1/members", "GET, HEAD", true, false},
-	[HTTP_STATUS] = {"/v1/status", "GET, HEAD", true, false},
-	[HTTP_METRICS] = {"/metrics", "GET, HEAD", true, false},
-	[HTTP_LIVEZ] = {"/livez", "GET, HEAD", true, false},
-	[HTTP_READYZ] = {"/readyz", "GET, HEAD", true, false},
-	[HTTP_PAGE] = {"/ui", "GET, HEAD", true, false},
+	[HTTP_BOOK] = {"/", READS | 1u << HTTP_POST},
+	[HTTP_RECORDS] = {"/v1/records", READS | 1u << HTTP_POST | 1u << HTTP_DELETE},
+	[HTTP_RECORD] = {"/v1/records/", READS},
+	[HTTP_TAIL] = {"/v1/tail", READS},
+	[HTTP_MEMBERS] = {"/v1/members", READS},
+	[HTTP_STATUS] = {"/v1/status", READS},
+	[HTTP_RETENTION] = {"/v1/retention", READS | 1u << HTTP_PUT},
+	[HTTP_ACL] = {"/v1/acl", READS | 1u << HTTP_PUT | 1u << HTTP_DELETE},
+	[HTTP_TOKENS] = {"/v1/tokens", READS | 1u << HTTP_POST},
+	[HTTP_TOKEN] = {"/v1/tokens/", 1u << HTTP_DELETE},
+	[HTTP_METRICS] = {"/metrics", READS},
+	[HTTP_LIVEZ] = {"/livez", READS},
+	[HTTP_READYZ] = {"/readyz", READS},
+	[HTTP_PAGE] = {"/ui", READS},
 };
+
+static const char *const methods[HTTP_OTHER] = {
+	[HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"};
+
+enum http_method http_method_of(const char *word)
+{
+	enum http_method method = HTTP_GET;
+	while (method < HTTP_OTHER && strcmp(word, methods[method]) != 0)
+		method++;
+	return method;
+}
 
 int http_number(const char *text, uint64_t *number)
 {
@@ -44,19 +60,22 @@ int http_number(const char *text, uint64_t *number)
 
 int http_target_path(struct http_target *target, const char *path, struct clog_error *err)
 {
-	const char *record = routes[HTTP_RECORD].path;
 	*target = (struct http_target){0};
 	for (int route = 0; route < HTTP_ROUTE_COUNT; route++) {
+		const size_t size = strlen(routes[route].path);
 		target->route = (enum http_route)route;
-		if (route != HTTP_RECORD && strcmp(path, routes[route].path) == 0)
+		if (route == HTTP_RECORD && strncmp(path, routes[route].path, size) == 0)
+			return http_number(path + size, &target->offset) == 0
+			               ? 0
+			               : clog_error_set(err, -EINVAL, "an offset is a number from 0 to 2^63 - 1");
+		if (route == HTTP_TOKEN && strncmp(path, routes[route].path, size) == 0)
+			return snprintf(target->name, sizeof target->name, "%s", path + size) < (int)sizeof target->name
+			               ? 0
+			               : clog_error_set(err, -EINVAL, "the name is too long");
+		if (strcmp(path, routes[route].path) == 0)
 			return 0;
 	}
-	if (strncmp(path, record, strlen(record)) != 0)
-		return clog_error_set(err, -ENOENT, "there is nothing at this path");
-	target->route = HTTP_RECORD;
-	if (http_number(path + strlen(record), &target->offset) != 0)
-		return clog_error_set(err, -EINVAL, "an offset is a number from 0 to 2^63 - 1");
-	return 0;
+	return clog_error_set(err, -ENOENT, "there is nothing at this path");
 }
 
 static bool is_secret(const char *parameter)
@@ -70,40 +89,58 @@ static bool is_secret(const char *parameter)
 	return false;
 }
 
-int http_target_parameter(struct http_target *target, const char *parameter, struct clog_error *err)
+/* Takes NAME=N into a number that is not there yet: 1; 0 where it is another parameter, or is there already. */
+static int take_number(const char *parameter, const char *name, uint64_t least, bool *has, uint64_t *number,
+                       struct clog_error *err)
 {
-	const bool ranges = target->route == HTTP_RECORDS, from = ranges || target->route == HTTP_TAIL;
+	const size_t size = strlen(name);
+	if (*has || strncmp(parameter, name, size) != 0 || parameter[size] != '=')
+		return 0;
+	*has = true;
+	if (http_number(parameter + size + 1, number) == 0 && *number >= least)
+		return 1;
+	return clog_error_set(err, -EINVAL, "%s is a number from %u to 2^63 - 1", name, (unsigned)least);
+}
+
+int http_target_parameter(struct http_target *target, enum http_method method, const char *parameter,
+                          struct clog_error *err)
+{
+	const bool ranges = target->route == HTTP_RECORDS && method != HTTP_DELETE;
+	const bool trims = target->route == HTTP_RECORDS && method == HTTP_DELETE;
+	const bool from = ranges || target->route == HTTP_TAIL;
+	int rc = 0;
 	if (is_secret(parameter))
 		return clog_error_set(err, -EINVAL,
 		                      "secrets do not belong into URLs, which are kept in logs: this one "
 		                      "is not looked at, and should be replaced");
-	if (from && strncmp(parameter, "from=", 5) == 0 && !target->has_from) {
-		target->has_from = true;
-		if (http_number(parameter + 5, &target->from) == 0)
-			return 0;
-		return clog_error_set(err, -EINVAL, "from is a number from 0 to 2^63 - 1");
-	}
-	if (ranges && strncmp(parameter, "limit=", 6) == 0 && !target->has_limit) {
-		target->has_limit = true;
-		if (http_number(parameter + 6, &target->limit) == 0 && target->limit > 0)
-			return 0;
-		return clog_error_set(err, -EINVAL, "limit is a number from 1 to 2^63 - 1");
-	}
+	if (from)
+		rc = take_number(parameter, "from", 0, &target->has_from, &target->from, err);
+	if (rc == 0 && ranges)
+		rc = take_number(parameter, "limit", 1, &target->has_limit, &target->limit, err);
+	if (rc == 0 && trims)
+		rc = take_number(parameter, "below", 0, &target->has_from, &target->from, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	return clog_error_set(err, -EINVAL,
 	                      "the query has a parameter that is not known here, or is given twice; known: %s",
-	                      ranges ? "from, limit"
-	                      : from ? "from"
-	                             : "none");
+	                      ranges  ? "from, limit"
+	                      : trims ? "below"
+	                      : from  ? "from"
+	                              : "none");
 }
 
-const char *http_target_allows(enum http_route route)
+void http_target_allows(enum http_route route, char allows[HTTP_ALLOWS_SIZE])
 {
-	return routes[route].allows;
+	size_t size = 0;
+	for (int method = 0; method < HTTP_OTHER; method++)
+		if (routes[route].methods & 1u << method)
+			size += (size_t)snprintf(allows + size, HTTP_ALLOWS_SIZE - size, "%s%s", size > 0 ? ", " : "",
+			                         methods[method]);
 }
 
 bool http_target_takes(enum http_route route, enum http_method method)
 {
-	return method == HTTP_POST ? routes[route].posts : method != HTTP_OTHER && routes[route].reads;
+	return method != HTTP_OTHER && (routes[route].methods & 1u << method) != 0;
 }
 
 /* Bytes of HOST:PORT that are its host; brackets included. */

@@ -1,6 +1,5 @@
-/* http_wire: libwebsockets, which has the bytes of HTTP/1.1, WebSocket and TLS, on the daemon's loop.
- *
- * Rx flow control is not used: what it keeps back, libwebsockets 4.1 takes for a body, without an end. */
+/* http_wire: the connections: their bytes, from a channel to requests, and of answers back. A connection is destroyed by the
+ * callbacks of its channel and by the timer, never in the midst of a request. */
 #include "rpc/http.h"
 
 #include "error/error.h"
@@ -9,296 +8,349 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
-#include <libwebsockets.h>
-
-static void forget(struct http_connection *connection)
-{
-	if (connection->request != NULL)
-		http_request_end(connection->request);
-}
+/* ---- Their ends ---- */
 
 static void destroy(struct http_connection *connection)
 {
 	struct rpc_http *http = connection->http;
-	forget(connection);
+	if (connection->request != NULL)
+		http_request_end(connection->request);
 	*connection->place = connection->next;
 	if (connection->next != NULL)
 		connection->next->place = connection->place;
+	channel_destroy(connection->channel);
 	http->connection_count--;
+	free(connection->kept);
 	free(connection);
 	http_listen_turn(http);
 }
 
+/* Destroys one that is to end. */
+static void settle(struct http_connection *connection)
+{
+	if (connection->ending || (connection->leaving && channel_backlog(connection->channel) == 0))
+		destroy(connection);
+	else if (connection->leaving)
+		channel_tell_drained(connection->channel);
+}
+
 void http_wire_wake(struct http_connection *connection)
 {
-	lws_callback_on_writable(connection->wsi);
+	channel_soon(connection->channel);
+}
+
+void http_wire_leave(struct http_connection *connection)
+{
+	connection->leaving = true;
+	channel_soon(connection->channel);
 }
 
 void http_wire_end(struct http_connection *connection)
 {
-	if (connection->ending || connection->wsi == NULL)
-		return;
 	connection->ending = true;
-	lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-	lws_cancel_service(connection->http->context); /* it looks at its timeouts only when something happens */
+	channel_soon(connection->channel);
 }
 
-/* ---- Requests ---- */
+/* ---- Reading ---- */
 
-static int complete(struct http_connection *connection)
+/* Where a request ends is not known: what follows is passed over until it is answered. */
+static void lose(struct http_request *request, int status, int code, const char *sentence)
 {
-	struct http_request *request = connection->request;
-	/* Said again of what has come already, it stands for bytes that were sent too early, and might be said for ever. */
-	if (request == NULL || request->told)
-		return ++connection->early_count > HTTP_EARLY_MAX ? -1 : 0;
-	request->told = true;
-	if (request->whole)
-		return 0; /* it had no bytes */
-	if (request->answered) {
-		/* What was refused has come to its end, and so does the connection. */
-		request->whole = true;
-		http_wire_wake(connection);
+	request->lost = true;
+	request->deadline_ms = 0;
+	if (!request->answered)
+		http_answer_refusal(request, status, NULL, code, sentence);
+}
+
+static void begin(struct http_request *request, struct http_lines *lines)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	http_head_take(request, lines);
+	if (request->answered)
+		return;
+	if (request->websocket)
+		http_websocket_open(request);
+	else if (request->whole)
+		http_request_run(request);
+	else if (!request->old && http_parse_lists(lines, "expect", "100-continue"))
+		http_wire_write(request->connection, go_on, sizeof go_on - 1);
+}
+
+static ssize_t take_head(struct http_connection *connection, const char *data, size_t size)
+{
+	char text[HTTP_HEADER_SIZE_MAX];
+	struct http_lines lines;
+	struct clog_error err = {0};
+	ssize_t taken = http_parse_end(data, size, &err);
+	if (taken == 0)
 		return 0;
-	}
-	if (request->body_size != request->announced)
-		return -1;
-	http_request_run(request);
-	return 0;
-}
-
-static int begin(struct http_connection *connection, const char *path)
-{
 	struct http_request *request = http_request_create(connection);
 	if (request == NULL)
-		return -1;
-	connection->early_count = 0;
-	http_head_take(request, path);
-	if (request->whole)
-		lws_set_timeout(connection->wsi, NO_PENDING_TIMEOUT, 0); /* it awaits a body */
-	if (!request->answered && request->whole) {
-		http_request_run(request);
-	} else if (!request->answered && lws_hdr_total_length(connection->wsi, WSI_TOKEN_HTTP_EXPECT) > 0) {
-		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-		unsigned char bytes[LWS_PRE + sizeof go_on];
-		memcpy(bytes + LWS_PRE, go_on, sizeof go_on);
-		if (lws_write(connection->wsi, bytes + LWS_PRE, sizeof go_on - 1, LWS_WRITE_HTTP_HEADERS) < 0)
-			return -1;
+		return -ENOMEM;
+	if (taken > 0) {
+		memcpy(text, data, (size_t)taken);
+		const int rc = http_parse_lines(&lines, text, (size_t)taken, &err);
+		taken = rc == 0 ? taken : rc;
 	}
+	if (taken > 0)
+		begin(request, &lines);
+	else
+		lose(request, taken == -EMSGSIZE ? 431 : 400, (int)taken, err.text);
+	return taken > 0 ? taken : (ssize_t)size;
+}
+
+/* All of a request's body has come. */
+static void complete(struct http_request *request)
+{
+	if (!request->answered) {
+		http_request_run(request);
+		return;
+	}
+	request->whole = true;
+	http_wire_wake(request->connection);
+}
+
+static ssize_t take_chunks(struct http_request *request, const char *data, size_t size)
+{
+	struct clog_error err = {0};
+	const char *piece;
+	size_t piece_size;
+	const ssize_t taken = http_chunks_take(&request->chunks, data, size, &piece, &piece_size, &err);
+	if (taken < 0) {
+		lose(request, 400, -EINVAL, err.text);
+		return (ssize_t)size;
+	}
+	if (piece_size > 0 && !http_request_take(request, piece, piece_size))
+		return -EMSGSIZE;
+	if (request->chunks.state == HTTP_CHUNKS_DONE)
+		complete(request);
+	return taken;
+}
+
+static ssize_t take_body(struct http_request *request, const char *data, size_t size)
+{
+	if (request->in_chunks && !request->lost)
+		return take_chunks(request, data, size);
+	if (!request->lost && request->announced < size)
+		size = request->announced;
+	if (!http_request_take(request, data, size))
+		return -EMSGSIZE;
+	request->announced -= request->lost ? 0 : size;
+	if (!request->lost && request->announced == 0)
+		complete(request);
+	return (ssize_t)size;
+}
+
+/* Takes what can be taken of bytes now, and gives how many. */
+static size_t take(struct http_connection *connection, const char *data, size_t size)
+{
+	ssize_t taken = 1;
+	size_t at = 0;
+	while (at < size && taken > 0 && !connection->leaving && !connection->ending) {
+		struct http_request *request = connection->request;
+		taken = request == NULL      ? take_head(connection, data + at, size - at)
+		        : request->websocket ? http_websocket_take(connection, data + at, size - at)
+		        : !request->whole    ? take_body(request, data + at, size - at)
+		                             : 0;
+		at += taken > 0 ? (size_t)taken : 0;
+	}
+	connection->ending |= taken < 0;
+	return at;
+}
+
+static int keep(struct http_connection *connection, const char *data, size_t size)
+{
+	if (size > connection->kept_capacity - connection->kept_size) {
+		const size_t capacity = connection->kept_size + size;
+		char *kept = realloc(connection->kept, capacity);
+		if (kept == NULL)
+			return -ENOMEM;
+		connection->kept = kept;
+		connection->kept_capacity = capacity;
+	}
+	memcpy(connection->kept + connection->kept_size, data, size);
+	connection->kept_size += size;
 	return 0;
 }
 
-/* A WebSocket begins as a request. What is refused is answered at once, and the connection ends. */
-static int upgrade(struct http_connection *connection, const char *protocol)
+static void take_kept(struct http_connection *connection)
 {
-	char path[HTTP_WORD_SIZE];
-	struct http_request *request = http_request_create(connection);
-	if (request == NULL || lws_hdr_copy(connection->wsi, path, sizeof path, WSI_TOKEN_GET_URI) <= 0)
-		return -1;
-	request->close = true;
-	http_head_take(request, path);
-	if (!request->answered && (strcasecmp(protocol, "websocket") != 0 || request->target.route != HTTP_TAIL))
-		http_answer_error(request, -EINVAL, "the only upgrade is that of /v1/tail to a WebSocket");
-	if (request->answered) {
-		(void)lws_write(connection->wsi, request->out + LWS_PRE, request->out_size, LWS_WRITE_HTTP);
-		return -1;
+	const size_t taken = take(connection, connection->kept, connection->kept_size);
+	connection->kept_size -= taken;
+	memmove(connection->kept, connection->kept + taken, connection->kept_size);
+	if (connection->kept_size > HTTP_EARLY_SIZE_MAX)
+		connection->ending = true;
+	if (connection->kept_size > 0)
+		return;
+	free(connection->kept);
+	connection->kept = NULL;
+	connection->kept_capacity = 0;
+}
+
+static void on_bytes(void *arg, const void *data, size_t size)
+{
+	struct http_connection *connection = arg;
+	const size_t taken = connection->kept_size == 0 ? take(connection, data, size) : 0;
+	const bool waited = connection->kept_size > 0;
+	if (connection->leaving || connection->ending) {
+		settle(connection);
+		return;
 	}
-	request->websocket = true;
-	request->close = false;
-	return 0;
+	/* A request's headers have begun to come. */
+	if (taken < size && !waited && connection->request == NULL)
+		connection->deadline_ms = uv_now(connection->http->loop) + HTTP_HEADER_MS;
+	if (taken < size && keep(connection, (const char *)data + taken, size - taken) != 0)
+		connection->ending = true;
+	else if (connection->kept_size > 0 && (waited || connection->kept_size > HTTP_EARLY_SIZE_MAX))
+		take_kept(connection);
+	settle(connection);
 }
 
 /* ---- Writing ---- */
 
-static int write_piece(struct http_connection *connection, struct http_request *request)
+void http_wire_write(struct http_connection *connection, const void *data, size_t size)
 {
-	const size_t left = request->out_size - request->out_sent;
-	/* A message of a WebSocket is one piece. */
-	const size_t size = left < HTTP_PIECE_SIZE || request->websocket ? left : HTTP_PIECE_SIZE;
-	if (lws_write(connection->wsi, request->out + LWS_PRE + request->out_sent, size,
-	              request->websocket ? LWS_WRITE_TEXT : LWS_WRITE_HTTP) < (int)size)
-		return -1;
-	request->out_sent += size;
-	request->deadline_ms = uv_now(connection->http->loop) + HTTP_STALL_MS;
-	lws_callback_on_writable(connection->wsi);
-	return 0;
+	connection->written += size;
+	channel_write(connection->channel, data, size);
 }
 
-static int done(struct http_connection *connection, struct http_request *request)
+static void write_piece(struct http_connection *connection, struct http_request *request)
 {
+	const unsigned char *piece = request->out + request->out_sent;
+	const size_t left = request->out_size - request->out_sent;
+	const size_t size = left < HTTP_PIECE_SIZE || request->websocket ? left : HTTP_PIECE_SIZE;
+	if (request->websocket)
+		http_websocket_text(connection, piece, size);
+	else
+		http_wire_write(connection, piece, size);
+	request->out_sent += size;
+}
+
+static void done(struct http_connection *connection, struct http_request *request)
+{
+	const uint64_t now_ms = uv_now(connection->http->loop);
 	const bool close = request->close;
 	if (!request->whole) {
 		/* Who is still sending is heard out for a moment, or the answer might be lost with the connection. */
-		request->deadline_ms = uv_now(connection->http->loop) + HTTP_LINGER_MS;
-		return 0;
+		if (request->deadline_ms == 0 || request->deadline_ms > now_ms + HTTP_LINGER_MS)
+			request->deadline_ms = now_ms + HTTP_LINGER_MS;
+		channel_shut(connection->channel);
+		return;
 	}
+	if (request->websocket)
+		http_websocket_close(connection);
 	http_request_end(request);
+	connection->deadline_ms = now_ms + (connection->kept_size > 0 ? HTTP_HEADER_MS : HTTP_IDLE_MS);
 	if (close)
-		return -1;
-	return lws_http_transaction_completed(connection->wsi) != 0 ? -1 : 0;
+		http_wire_leave(connection);
 }
 
-static int ping(struct http_connection *connection, struct http_request *request)
-{
-	unsigned char bytes[LWS_PRE + 1];
-	request->ping = false;
-	return lws_write(connection->wsi, bytes + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
-}
-
-/* The frame that ends it is sent where a timer's callback fails, and not where the one that writes does. */
-static int close_websocket(struct http_connection *connection)
-{
-	lws_close_reason(connection->wsi, LWS_CLOSE_STATUS_GOINGAWAY, NULL, 0);
-	lws_set_timer_usecs(connection->wsi, 1);
-	return 0;
-}
-
-static int writable(struct http_connection *connection)
+/* Writes of the answer what there is and what the channel takes. True: it is done, and the next request has its turn. */
+static bool write_some(struct http_connection *connection)
 {
 	struct http_request *request = connection->request;
-	if (request == NULL || !request->answered || request->pending)
-		return 0;
-	if (request->out_sent == request->out_size && request->more != NULL) {
-		request->out_sent = request->out_size = 0;
-		request->deadline_ms = 0;
-		request->more(request);
+	while (request != NULL && request->answered && !request->pending && !connection->ending &&
+	       !channel_busy(connection->channel)) {
+		if (request->out_sent == request->out_size && request->more != NULL) {
+			request->out_sent = request->out_size = 0;
+			request->more(request);
+		}
+		if (request->out_sent < request->out_size && !request->pending) {
+			write_piece(connection, request);
+		} else if (request->more != NULL || request->pending) {
+			if (request->ping)
+				http_websocket_ping(connection);
+			request->ping = false;
+			return false;
+		} else if (!connection->ending) {
+			done(connection, request);
+			return connection->request == NULL;
+		}
 	}
-	if (request->out_sent < request->out_size)
-		return write_piece(connection, request);
-	if (request->more != NULL || request->pending) {
-		return request->ping ? ping(connection, request) : 0;
-	}
-	return request->websocket ? close_websocket(connection) : done(connection, request);
+	return false;
 }
 
-/* ---- What libwebsockets says ---- */
-
-static int established(struct http_connection *connection)
+/* The channel takes more. */
+static void on_turn(void *arg)
 {
-	if (connection->request == NULL)
-		return -1;
-	http_tail_upgraded(connection->request);
-	return 0;
+	struct http_connection *connection = arg;
+	while (!connection->leaving && write_some(connection) && connection->kept_size > 0)
+		take_kept(connection);
+	settle(connection);
 }
 
-static int take_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
+/* ---- Their lives ---- */
+
+static void on_opened(void *arg)
 {
-	struct http_connection *connection;
-	switch (reason) {
-	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
-		((struct rpc_http *)lws_vhost_user(in))->ssl = user;
-		return 0;
-	case LWS_CALLBACK_WSI_DESTROY:
-	case LWS_CALLBACK_CLOSED_HTTP:
-	case LWS_CALLBACK_CLOSED:
-	case LWS_CALLBACK_HTTP:
-	case LWS_CALLBACK_HTTP_BODY:
-	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-	case LWS_CALLBACK_HTTP_WRITEABLE:
-	case LWS_CALLBACK_SERVER_WRITEABLE:
-	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-	case LWS_CALLBACK_ESTABLISHED:
-	case LWS_CALLBACK_RECEIVE:
-	case LWS_CALLBACK_TIMER:
-		break;
-	default:
-		return 0; /* of no connection, perhaps */
-	}
-	connection = lws_get_opaque_user_data(wsi);
-	if (connection == NULL)
-		return 0;
-	connection->wsi = wsi;
-	switch (reason) {
-	case LWS_CALLBACK_WSI_DESTROY:
-		destroy(connection);
-		return 0;
-	case LWS_CALLBACK_CLOSED_HTTP:
-	case LWS_CALLBACK_CLOSED:
-		connection->ending = true;
-		forget(connection);
-		return 0;
-	case LWS_CALLBACK_HTTP:
-		return begin(connection, in);
-	case LWS_CALLBACK_HTTP_BODY:
-		return connection->request == NULL || http_request_take(connection->request, in, size) ? 0 : -1;
-	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-		return complete(connection);
-	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-		return upgrade(connection, in);
-	case LWS_CALLBACK_ESTABLISHED:
-		return established(connection);
-	case LWS_CALLBACK_RECEIVE: /* a tail is only read */
-	case LWS_CALLBACK_TIMER:   /* it is over */
-		return -1;
-	default:
-		return writable(connection);
-	}
+	struct http_connection *connection = arg;
+	connection->opened = true;
 }
 
-static const struct lws_protocols protocols[] = {
-	{.name = "clog", .callback = take_event, .rx_buffer_size = 4096, .tx_packet_size = HTTP_PIECE_SIZE},
-	{0},
-};
+static void on_closed(void *arg, int status, const char *sentence)
+{
+	destroy(arg);
+}
 
-void http_wire_adopt(struct rpc_http *http, int socket)
+static const struct channel_ops channel_ops = {
+	.opened = on_opened, .bytes = on_bytes, .soon = on_turn, .drained = on_turn, .closed = on_closed};
+
+void http_wire_accept(struct rpc_http *http)
 {
 	struct http_connection *connection = calloc(1, sizeof *connection);
-	if (connection == NULL) {
-		close(socket);
+	int rc = connection == NULL
+	                 ? -ENOMEM
+	                 : channel_accept(&connection->channel, http->channels, (uv_stream_t *)&http->listener,
+	                                  http->tls, http->side, &channel_ops, connection);
+	/* One that is not taken must be, or the loop listens no more. */
+	http->waiting = rc == -ENOMEM;
+	if (rc != 0) {
+		free(connection);
 		return;
 	}
 	connection->http = http;
+	connection->moved_ms = uv_now(http->loop);
+	connection->deadline_ms = connection->moved_ms + HTTP_HEADER_MS;
 	connection->next = http->connections;
 	connection->place = &http->connections;
 	if (connection->next != NULL)
 		connection->next->place = &connection->next;
 	http->connections = connection;
 	http->connection_count++;
-	const lws_adopt_desc_t adoption = {
-		.vh = http->vhost,
-		.type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | LWS_ADOPT_ALLOW_SSL,
-		.fd.sockfd = socket,
-		.opaque = connection, /* the wire's, until WSI_DESTROY */
-	};
-	struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&adoption);
-	if (wsi != NULL)
-		connection->wsi = wsi; /* else it is being destroyed, or has been */
 }
 
-int http_wire_open(struct rpc_http *http, struct clog_error *err)
+/* Whether the client takes nothing of what waits for it. */
+static bool is_stalled(struct http_connection *connection, uint64_t now_ms)
 {
-	void *loops[] = {http->loop};
-	const bool tls = http->tls_folder != NULL;
-	const struct lws_context_creation_info context = {
-		.port = CONTEXT_PORT_NO_LISTEN,
-		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-	                   (tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
-		.foreign_loops = loops,
-		.fd_limit_per_thread = HTTP_CONNECTIONS_MAX + 16,
-		.max_http_header_data = HTTP_HEADER_SIZE_MAX,
-		.max_http_header_pool = HTTP_CONNECTIONS_MAX + 16,
-		.pt_serv_buf_size = HTTP_PIECE_SIZE,
-		.timeout_secs = HTTP_HEADER_MS / 1000,
-		.pcontext = &http->context,
-	};
-	const struct lws_context_creation_info vhost = {
-		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
-		.protocols = protocols,
-		.vhost_name = "clog",
-		.alpn = "http/1.1",
-		.keepalive_timeout = HTTP_IDLE_MS / 1000,
-		.timeout_secs_ah_idle = HTTP_HEADER_MS / 1000,
-		.options = tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX : 0,
-		.user = http,
-	};
-	lws_set_log_level(0, NULL);
-	http->context = lws_create_context(&context);
-	if (http->context == NULL)
-		return clog_error_set(err, -ENOMEM,
-		                      "HTTP: libwebsockets cannot be set up; is libwebsockets-evlib-uv "
-		                      "installed?");
-	http->vhost = lws_create_vhost(http->context, &vhost);
-	return http->vhost != NULL ? 0 : clog_error_set(err, -ENOMEM, "HTTP: libwebsockets cannot be set up");
+	const size_t backlog = channel_backlog(connection->channel);
+	const uint64_t moved = connection->written - backlog;
+	if (backlog == 0 || moved != connection->moved)
+		connection->moved_ms = now_ms;
+	connection->moved = moved;
+	return now_ms - connection->moved_ms >= HTTP_STALL_MS;
+}
+
+static bool is_late(const struct http_connection *connection, uint64_t now_ms)
+{
+	const struct rpc_http *http = connection->http;
+	const uint64_t deadline_ms = connection->request != NULL ? connection->request->deadline_ms
+	                                                         : connection->deadline_ms;
+	return (deadline_ms != 0 && now_ms >= deadline_ms) || (http->stopping && now_ms >= http->stop_at_ms);
+}
+
+void http_wire_look(struct http_connection *connection, uint64_t now_ms)
+{
+	struct http_request *request = connection->request;
+	connection->leaving |= connection->http->stopping && request == NULL;
+	if (request != NULL && !request->answered && !request->whole && is_late(connection, now_ms))
+		lose(request, 408, -ETIME, "the body did not come in time");
+	else if (is_late(connection, now_ms) || is_stalled(connection, now_ms))
+		connection->ending = true;
+	else if (request != NULL && request->answered && request->more != NULL)
+		http_allow_again(request, now_ms);
+	request = connection->request;
+	if (request != NULL && request->watching && now_ms - request->beat_ms >= HTTP_BEAT_MS)
+		http_tail_beat(request);
+	settle(connection);
 }

@@ -2,6 +2,7 @@
 
 #include "error/error.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -107,15 +108,25 @@ int tls_judge(int right, X509_STORE_CTX *check)
 	return 0;
 }
 
-/* Of the protocols that the other side offers, where it offers any, HTTP/2 is the one that is spoken here. */
+/* Of the protocols that the other side offers, where it offers any, one is spoken here. */
 static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size,
                            const unsigned char *offered, unsigned offered_size, void *arg)
 {
-	static const unsigned char known[] = {2, 'h', '2'};
-	return SSL_select_next_proto((unsigned char **)chosen, chosen_size, known, sizeof known, offered,
-	                             offered_size) == OPENSSL_NPN_NEGOTIATED
+	const struct tls_context *context = arg;
+	unsigned char known[16];
+	const size_t size = strlen(context->protocol);
+	known[0] = (unsigned char)size;
+	memcpy(known + 1, context->protocol, size);
+	return SSL_select_next_proto((unsigned char **)chosen, chosen_size, offered, offered_size, known,
+	                             (unsigned)size + 1) == OPENSSL_NPN_NEGOTIATED
 	               ? SSL_TLSEXT_ERR_OK
 	               : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+void tls_context_speaks(struct tls_context *context, const char *protocol)
+{
+	assert(strlen(protocol) < 15);
+	context->protocol = protocol;
 }
 
 int tls_set_up(SSL_CTX *ssl)
@@ -163,7 +174,8 @@ static int load(struct tls_context **context, const char *folder, bool anonymous
 	}
 	made->references = 1;
 	made->anonymous = anonymous;
-	SSL_CTX_set_alpn_select_cb(made->ssl, choose_protocol, NULL);
+	made->protocol = "h2";
+	SSL_CTX_set_alpn_select_cb(made->ssl, choose_protocol, made);
 	int rc = load_all(made, folder, err);
 	if (rc != 0) {
 		tls_context_unref(made);

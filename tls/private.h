@@ -11,7 +11,8 @@
 struct tls_context {
 	unsigned references; /* atomic */
 	SSL_CTX *ssl;
-	bool anonymous; /* it has no certificate, and no identity */
+	bool anonymous;       /* it has no certificate, and no identity */
+	const char *protocol; /* ALPN's */
 	struct tls_identity identity;
 };
 

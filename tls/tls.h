@@ -4,7 +4,7 @@
  * Who somebody is, is in the certificate's subject alternative name, URI:clog://CLUSTER/member/NAME or .../client/NAME;
  * both sides show theirs, and each checks the other's against the authority; a client need not where that is let in. There
  * is no resumption, no early data, and nothing older than TLS 1.3 where nobody asks for it. Who connects finds a member at
- * the other side, or nobody; and may offer protocols (ALPN): then h2 must be among them.
+ * the other side, or nobody; and may offer protocols (ALPN): then the one that is spoken must be among them.
  *
  * A context may be used on any thread, a stream on one at a time. Errors are negative errno with a sentence. */
 #ifndef CLOG_TLS_TLS_H
@@ -44,6 +44,9 @@ int tls_context_load(struct tls_context **context, const char *folder, struct cl
 /* The same for one that only connects, and has no certificate: ca.pem alone is loaded from the folder. It trusts the members of
  * any cluster of that authority, and has no identity. What is let in so is told who it is by other means, such as a token. */
 int tls_context_load_authority(struct tls_context **context, const char *folder, struct clog_error *err);
+/* Of the protocols that who connects offers, where any are, this one is chosen, such as "http/1.1"; without this call "h2".
+ * Static; before the context's first stream. */
+void tls_context_speaks(struct tls_context *context, const char *protocol);
 struct tls_context *tls_context_ref(struct tls_context *context);
 /* The last one frees. NULL is allowed. */
 void tls_context_unref(struct tls_context *context);
@@ -93,19 +96,6 @@ void tls_stream_close(struct tls_stream *stream);
  * pending, have gone. */
 size_t tls_stream_pending(const struct tls_stream *stream, const void **data);
 void tls_stream_sent(struct tls_stream *stream, size_t size);
-
-/* ---- Serving by OpenSSL itself ---- */
-
-struct ssl_ctx_st;
-struct ssl_st;
-
-/* Makes an OpenSSL context of somebody else's (an SSL_CTX), who has the bytes of its connections, serve as this one does:
- * with its certificate, its authority, and as strictly, but that a client need not show a certificate. One that is shown has
- * to be good. side: TLS_ACCEPT_ANYBODY or TLS_ACCEPT_ANYBODY_1_2. May be called again, for the connections to come. -ENOMEM,
- * and then it is not to be used. */
-int tls_serve(struct tls_context *context, struct ssl_ctx_st *ssl, enum tls_side side);
-/* Who the client of such a connection (an SSL) is. -ENOENT when it has shown no certificate. */
-int tls_served_identity(const struct ssl_st *ssl, struct tls_identity *identity);
 
 /* ---- Issuing certificates ---- */
 

@@ -56,12 +56,17 @@ static void other_paths_lead_nowhere(void **state)
 	}
 }
 
-static int parameter(const char *path, const char *first, const char *second)
+static int parameter_of(enum http_method method, const char *path, const char *first, const char *second)
 {
 	struct http_target target;
 	assert_int_equal(http_target_path(&target, path, NULL), 0);
-	const int rc = http_target_parameter(&target, first, NULL);
-	return rc != 0 || second == NULL ? rc : http_target_parameter(&target, second, NULL);
+	const int rc = http_target_parameter(&target, method, first, NULL);
+	return rc != 0 || second == NULL ? rc : http_target_parameter(&target, method, second, NULL);
+}
+
+static int parameter(const char *path, const char *first, const char *second)
+{
+	return parameter_of(HTTP_GET, path, first, second);
 }
 
 static void a_query_says_what_its_route_knows_and_once(void **state)
@@ -76,6 +81,11 @@ static void a_query_says_what_its_route_knows_and_once(void **state)
 	assert_int_equal(parameter("/v1/records", "from", NULL), -EINVAL);
 	assert_int_equal(parameter("/v1/records", "", NULL), -EINVAL);
 	assert_int_equal(parameter("/v1/status", "from=1", NULL), -EINVAL);
+	assert_int_equal(parameter("/v1/records", "below=1", NULL), -EINVAL);
+	assert_int_equal(parameter_of(HTTP_DELETE, "/v1/records", "below=1", NULL), 0);
+	assert_int_equal(parameter_of(HTTP_DELETE, "/v1/records", "below=1", "below=1"), -EINVAL);
+	assert_int_equal(parameter_of(HTTP_DELETE, "/v1/records", "from=1", NULL), -EINVAL);
+	assert_int_equal(parameter_of(HTTP_DELETE, "/v1/records", "limit=1", NULL), -EINVAL);
 }
 
 static void secrets_in_a_query_are_refused_by_name(void **state)
@@ -86,7 +96,7 @@ static void secrets_in_a_query_are_refused_by_name(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		struct clog_error err = {0};
-		assert_int_equal(http_target_parameter(&target, words[i], &err), -EINVAL);
+		assert_int_equal(http_target_parameter(&target, HTTP_GET, words[i], &err), -EINVAL);
 		assert_non_null(strstr(err.text, "secrets"));
 		assert_null(strstr(err.text, "=x"));
 	}
@@ -99,6 +109,14 @@ static void routes_know_their_methods(void **state)
 	assert_true(http_target_takes(HTTP_RECORDS, HTTP_HEAD));
 	assert_false(http_target_takes(HTTP_RECORD, HTTP_POST));
 	assert_false(http_target_takes(HTTP_RECORDS, HTTP_OTHER));
+	assert_false(http_target_takes(HTTP_RECORD, HTTP_DELETE));
+	assert_true(http_target_takes(HTTP_TOKEN, HTTP_DELETE));
+	assert_false(http_target_takes(HTTP_TOKEN, HTTP_GET));
+	assert_int_equal(http_method_of("PUT"), HTTP_PUT);
+	assert_int_equal(http_method_of("put"), HTTP_OTHER);
+	char allows[HTTP_ALLOWS_SIZE];
+	http_target_allows(HTTP_RECORDS, allows);
+	assert_string_equal(allows, "GET, HEAD, POST, DELETE");
 }
 
 #define CHECK(host, origin, site, tls) http_origin_check(host, origin, site, "log.example:8080", tls, NULL)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+import re
 import subprocess
 
 import member
@@ -168,8 +169,15 @@ class BadInput(HttpTest):
         def head(*lines):
             return "\r\n".join(("POST /v1/records HTTP/1.1", "Host: localhost", *lines, "", "")).encode()
         kind = "Content-Type: application/octet-stream"
-        for lines, status in (((kind,), 411), ((kind, "Transfer-Encoding: chunked"), 411),
-                              ((kind, "Content-Length: 1", "Transfer-Encoding: chunked"), 411),
+        for lines, status in (((kind,), 411), ((kind, "Transfer-Encoding: gzip, chunked"), 501),
+                              ((kind, "Transfer-Encoding: identity"), 501), ((kind, "Transfer-Encoding:"), 501),
+                              ((kind, "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 501),
+                              ((kind, "Content-Length: 1", "Transfer-Encoding: chunked"), 400),
+                              ((kind, "Transfer-Encoding: chunked", "Content-Length: 1"), 400),
+                              ((kind, "Content-Length:"), 400), ((kind, "Content-Length: 1, 1"), 400),
+                              ((kind, "Content-Length: 1", "Content-Length: 1"), 400),
+                              ((kind, "Content-Length : 1"), 400), ((kind, "X-Folded: a", " Content-Length: 1"), 400),
+                              ((kind, "Content-Length: 1\rX: y"), 400), ((kind, "X\0: y", "Content-Length: 1"), 400),
                               ((kind, "Content-Length: -1"), 400), ((kind, "Content-Length: 1", "Content-Length: 2"), 400),
                               ((kind, "Content-Length: 99999999999999999999"), 400), ((kind, "Content-Length: 1x"), 400),
                               ((kind, "Content-Length: 4294967297"), 413)):
@@ -200,7 +208,7 @@ class BadInput(HttpTest):
             return subprocess.run(command, capture_output=True, timeout=20, check=True).stdout[-3:]
         self.assertEqual((ask("/livez"), ask("/v1/status"), ask("/v1/records")), (b"200", b"200", b"200"))
         self.assertEqual(ask("--data-binary", "x", "/v1/records"), b"403")
-        until(lambda: "event=denied door=http principal=uid/4711 action=produce" in self.member.told(), 10, "an event tells")
+        until(lambda: "event=denied door=http principal=user:4711 action=produce" in self.member.told(), 10, "an event tells")
 
 
 class Pace(HttpTest):
@@ -241,8 +249,12 @@ class Pace(HttpTest):
         together(*[write] * 16)
         one = (f"POST /v1/records HTTP/1.1\r\nHost: {self.address}\r\nContent-Type: application/octet-stream\r\n"
                "Content-Length: 1\r\n\r\nx").encode()
-        self.door.raw(one * 5)
-        self.assertEqual(self.door.get("/livez").status, 200, "it goes on")
+        last = one.replace(b"Content-Length", b"Connection: close\r\nContent-Length")
+        answers = self.door.raw(one * 40 + last)
+        offsets = [int(number) for number in re.findall(rb'{"offset":(\d+),"count":1}', answers)]
+        self.assertEqual(offsets, list(range(320, 361)), "one after the other, on one connection")
+        self.door.raw(one * 2000)
+        self.assertEqual(self.door.get("/livez").status, 200, "too many end the connection, and it goes on")
 
     def test_who_has_gone_is_forgotten(self):
         def open_files():
