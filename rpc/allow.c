@@ -71,16 +71,11 @@ static int ask(const struct call *call)
 	}
 }
 
-/* Tells of one that is refused; of a crowd, not of each. */
 static void tell(const struct call *call, const char *action)
 {
 	char principal[AUTH_TEXT_SIZE];
-	if (call->rpc->tellings++ >= RPC_TELLINGS_MAX)
-		return;
-	observe_event(OBSERVE_WARNING, "denied",
-	              OBSERVE_TEXT("principal", call->bearer_error != 0 ? "nobody" : auth_text(who(call), principal)),
-	              OBSERVE_TEXT("action", action != NULL ? action : "any"), OBSERVE_TEXT("log", RPC_LOG),
-	              OBSERVE_TEXT("address", call->connection->from));
+	observe_denied("grpc", call->bearer_error != 0 ? "nobody" : auth_text(who(call), principal),
+	               action != NULL ? action : "any", RPC_LOG, call->connection->from);
 }
 
 /* action NULL: any. */

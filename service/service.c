@@ -148,7 +148,6 @@ void service_read_end(struct service *service, struct service_read *read)
 void service_state(struct service *service, struct service_state *state)
 {
 	service->ops->state(service, state);
-	state->settings_known = state->settings_known || service->ops->settings == NULL; /* that there are none */
 }
 
 size_t service_members(struct service *service, struct service_member *members, size_t capacity)

@@ -45,6 +45,9 @@ static void all_keys_are_read(void **state)
 	assert_string_equal(config.name, "one");
 	assert_int_equal(config.guard, CONFIG_NO);
 	assert_int_equal(config.allow_other, CONFIG_YES);
+	accept_text("jwt-keys: /etc/clog/keys\njwt-audience: shop\n");
+	assert_string_equal(config.jwt_keys, "/etc/clog/keys");
+	assert_string_equal(config.jwt_audience, "shop");
 }
 
 static void other_ways_to_write_the_same_are_read(void **state)

@@ -62,12 +62,18 @@ static void help_and_version_need_nothing_else(void **state)
 static void help_names_every_option_and_variable(void **state)
 {
 	(void)state;
-	static const char *const words[] = {
-		"--data",           "--mount",        "--name",     "--guard",     "--allow-other", "--config",
-		"--help",           "--version",      "CLOG_DATA",  "CLOG_MOUNT",  "CLOG_NAME",     "CLOG_GUARD",
-		"CLOG_ALLOW_OTHER", "CLOG_CONFIG",    "--peer",     "--advertise", "--join",        "--tls",
-		"CLOG_PEER",        "CLOG_ADVERTISE", "CLOG_JOIN",  "CLOG_TLS",    "--grpc",        "CLOG_GRPC",
-		"--owner",          "--mode",         "CLOG_OWNER", "CLOG_MODE",   "--tls-min",     "CLOG_TLS_MIN"};
+	static const char *const words[] = {"--data",           "--mount",        "--name",
+	                                    "--guard",          "--allow-other",  "--config",
+	                                    "--help",           "--version",      "CLOG_DATA",
+	                                    "CLOG_MOUNT",       "CLOG_NAME",      "CLOG_GUARD",
+	                                    "CLOG_ALLOW_OTHER", "CLOG_CONFIG",    "--peer",
+	                                    "--advertise",      "--join",         "--tls",
+	                                    "CLOG_PEER",        "CLOG_ADVERTISE", "CLOG_JOIN",
+	                                    "CLOG_TLS",         "--grpc",         "CLOG_GRPC",
+	                                    "--owner",          "--mode",         "CLOG_OWNER",
+	                                    "CLOG_MODE",        "--tls-min",      "CLOG_TLS_MIN",
+	                                    "--jwt-keys",       "--jwt-audience", "CLOG_JWT_KEYS",
+	                                    "CLOG_JWT_AUDIENCE"};
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		assert_non_null(strstr(options_help, words[i]));
 }
@@ -136,6 +142,27 @@ static void an_older_tls_is_for_who_asks_for_it(void **state)
 	assert_false(options.tls_1_2);
 	refuse_words(WORDS("--data=/x", "--tls-min=1.1"), WORDS(), "--tls-min is 1.2 or 1.3, not '1.1'");
 	refuse_words(WORDS("--data=/x"), WORDS("CLOG_TLS_MIN", "TLS1.2"), "CLOG_TLS_MIN is 1.2 or 1.3, not 'TLS1.2'");
+}
+
+static void keys_for_web_tokens_are_told_of(void **state)
+{
+	(void)state;
+	char audience[CONFIG_AUDIENCE_SIZE + 1], sentence[128];
+	accept_words(WORDS("--data=/x"), WORDS());
+	assert_null(options.jwt_keys);
+	assert_null(options.jwt_audience);
+	accept_words(WORDS("--data=/x", "--jwt-keys", "/keys"), WORDS("CLOG_JWT_AUDIENCE", "shop"));
+	assert_string_equal(options.jwt_keys, "/keys");
+	assert_string_equal(options.jwt_audience, "shop");
+	char *const text = options_render(&options);
+	assert_non_null(strstr(text, "\njwt-keys: /keys\njwt-audience: \"shop\"\n"));
+	free(text);
+	refuse_words(WORDS("--data=/x", "--jwt-audience", "shop"), WORDS(), "--jwt-audience needs --jwt-keys DIR");
+	memset(audience, 'a', sizeof audience - 1);
+	audience[CONFIG_AUDIENCE_SIZE] = '\0';
+	snprintf(sentence, sizeof sentence, "--jwt-audience is longer than %d bytes", CONFIG_AUDIENCE_SIZE - 1);
+	refuse_words(WORDS("--data=/x", "--jwt-keys", "/k", "--jwt-audience", audience), WORDS(), sentence);
+	accept_words(WORDS("--data=/x", "--jwt-keys", "/k", "--jwt-audience", audience + 1), WORDS());
 }
 
 static void names_that_no_member_has_are_refused(void **state)
@@ -344,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_missing_or_needless_value_is_named),
 		cmocka_unit_test(wrong_values_are_named_with_where_they_stand),
 		cmocka_unit_test(an_older_tls_is_for_who_asks_for_it),
+		cmocka_unit_test(keys_for_web_tokens_are_told_of),
 		cmocka_unit_test(names_that_no_member_has_are_refused),
 		cmocka_unit_test(a_member_among_others_is_told_of_them),
 		cmocka_unit_test(clients_are_told_where_members_reach_it),
