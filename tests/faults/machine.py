@@ -39,6 +39,33 @@ def ask(*command):
         return None
 
 
+class Elsewhere:
+    """A mount by `clog mount`, which has the log over the network, from all members."""
+
+    def __init__(self, folder, programs, addresses):
+        self.name, self.folder, self.departed = "elsewhere", f"{folder}/elsewhere", False
+        self.mount = f"{self.folder}/mnt"
+        for name in (self.folder, self.mount):
+            os.mkdir(name)
+        with open(f"{self.folder}/said", "wb") as said:
+            self.process = subprocess.Popen([programs[1], "mount", self.mount, "--server", addresses, "--tls", f"{folder}/app"],
+                                            stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        until(self.shows, 60, "clog mount shows the log")
+
+    def shows(self):
+        """True when it answers."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"clog mount ended with status {self.process.returncode}")
+        return ask("cat", f"{self.mount}/log/next") is not None
+
+    def stop(self):
+        """In order."""
+        self.process.terminate()
+        status = self.process.wait(60)
+        if status != 0:
+            raise AssertionError(f"clog mount ended with status {status} when it was asked to")
+
+
 class Machine:
     """One, with its number. Its folder is for all of its files."""
 

@@ -24,11 +24,12 @@ import check
 import nemesis
 import operations
 import stores
-from machine import GRPC_PORT, Machine, run, until
+from machine import GRPC_PORT, Elsewhere, Machine, run, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ("append", "open", "lines", "at", "read", "tail")
 NETWORK_KINDS = ("session", "session", "produce", "consume", "follow")
+ELSEWHERE_KINDS = ("append", "lines", "at", "read")  # at a mount that has the log over the network
 WRITERS = ("append", "open", "lines", "session", "produce")
 DISK_SIZE = 1 << 30
 HEAL_S = 120
@@ -44,7 +45,7 @@ class Harness:
         self.dice = random.Random(options.seed)
         self.folder = f"{SPACE}/run"
         self.programs = (f"{options.build}/cmd/clogd", f"{options.build}/cmd/clog", f"{self.folder}/ca")
-        self.machines, self.clients = [], []
+        self.machines, self.clients, self.elsewhere = [], [], None
         self.stop = f"{self.folder}/stop"
         for name in ("", "/history", "/stores"):
             os.mkdir(self.folder + name)
@@ -87,6 +88,8 @@ class Harness:
             command = [sys.executable, "-B", f"{HERE}/network.py", kind, addresses, f"{self.folder}/app",
                        f"{self.folder}/history/{number:03}.history", str(number), str(self.options.seed), self.stop]
             self.clients.append((None, kind, number, subprocess.Popen(command, stdin=subprocess.DEVNULL)))
+        self.elsewhere = Elsewhere(self.folder, self.programs, addresses)
+        self.add_clients(self.elsewhere, ELSEWHERE_KINDS)
 
     def voters(self):
         """How many vote by what a member says that can be asked."""
@@ -121,7 +124,7 @@ class Harness:
 
     def wanted(self):
         """What acknowledged_since gives when all is well."""
-        return ({machine.name for machine in self.members()} |
+        return ({machine.name for machine in self.members()} | {self.elsewhere.name} |
                 {operations.NETWORK + kind for kind in NETWORK_KINDS if kind in WRITERS})
 
     def acknowledged_since(self, since):
@@ -157,13 +160,14 @@ class Harness:
 
     def finish(self):
         """Stops the members, and lets the checker judge. Gives the count of broken promises."""
+        self.elsewhere.stop()
         for machine in self.members():
             machine.stop()
         with open(f"{self.folder}/lives", "w", encoding="ascii") as file:
             for machine in self.machines:
                 file.writelines(f"{machine.name} {start} {end}\n" for start, end in machine.lives)
             # What one member has acknowledged to who comes over the network, all of them have.
-            file.write(f"{operations.NETWORK} 0 0\n")
+            file.write(f"{operations.NETWORK} 0 0\n{self.elsewhere.name} 0 0\n")
         checker = check.Checker()
         for machine in self.machines:
             name = machine.name + (".departed" if machine.departed else "")
@@ -213,7 +217,7 @@ class Harness:
 
     def tell_all(self):
         """What the members said last."""
-        for machine in self.machines:
+        for machine in [*self.machines, *([self.elsewhere] if self.elsewhere else [])]:
             path = f"{machine.folder}/said"
             if os.path.exists(path):
                 print(f"---- {machine.name} said:")
