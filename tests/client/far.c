@@ -67,7 +67,7 @@ void far_lead(struct far_world *world, size_t place)
 
 void far_end_sessions(struct far_world *world)
 {
-	for (size_t i = 0; i < world->log.session_count; i++)
+	for (size_t i = 0; i < world->log.session_count && i < FAR_SESSIONS_MAX; i++)
 		world->log.sessions[i].ended = true;
 }
 

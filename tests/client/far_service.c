@@ -44,7 +44,7 @@ unsigned far_find(const struct far_world *world, const void *data, uint32_t size
 
 static struct far_session *find_session(struct far_log *log, uint64_t id)
 {
-	for (size_t i = 0; i < log->session_count; i++)
+	for (size_t i = 0; i < log->session_count && i < FAR_SESSIONS_MAX; i++)
 		if (log->sessions[i].id == id && !log->sessions[i].ended)
 			return &log->sessions[i];
 	return NULL;
@@ -134,8 +134,8 @@ static void ready_op(struct service *service)
 
 static void open_session(struct far_log *log, struct service_command *command)
 {
-	assert(log->session_count < FAR_SESSIONS_MAX);
-	struct far_session *session = &log->sessions[log->session_count++];
+	struct far_session *session = &log->sessions[log->session_count++ % FAR_SESSIONS_MAX];
+	*session = (struct far_session){0};
 	session->id = command->value = 1000 + log->session_count;
 	session->key = command->session_key;
 }
