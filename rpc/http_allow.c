@@ -36,9 +36,7 @@ static void refuse_token(struct http_request *request, const char *error, const 
 	char headers[128];
 	snprintf(headers, sizeof headers, CHALLENGE "%s%s%s\r\n", error != NULL ? ", error=\"" : "",
 	         error != NULL ? error : "", error != NULL ? "\"" : "");
-	observe_event(OBSERVE_WARNING, "denied", OBSERVE_TEXT("door", "http"), OBSERVE_TEXT("principal", "nobody"),
-	              OBSERVE_TEXT("action", auth_action_name(http_request_action(request))),
-	              OBSERVE_TEXT("log", RPC_LOG));
+	observe_denied("http", "nobody", auth_action_name(http_request_action(request)), RPC_LOG, NULL);
 	http_answer_refusal(request, 401, headers, -EKEYREJECTED, sentence);
 }
 
@@ -109,9 +107,8 @@ bool http_allow(struct http_request *request, enum auth_action action)
 	if (rc == 0)
 		return true;
 	if (rc != -EAGAIN && request->principal.kind != AUTH_NOBODY)
-		observe_event(OBSERVE_WARNING, "denied", OBSERVE_TEXT("door", "http"),
-		              OBSERVE_TEXT("principal", auth_text(&request->principal, principal)),
-		              OBSERVE_TEXT("action", auth_action_name(action)), OBSERVE_TEXT("log", RPC_LOG));
+		observe_denied("http", auth_text(&request->principal, principal), auth_action_name(action), RPC_LOG,
+		               NULL);
 	if (!request->answered)
 		refuse(request, rc, action);
 	return false;
