@@ -99,6 +99,8 @@ static void give_append(struct client *client, void *asked)
 	struct service_append *const append = asked;
 	(void)client;
 	fake.outstanding--;
+	if (fake.on_answer != NULL)
+		fake.on_answer();
 	append->cb(append, append->arg);
 }
 

@@ -37,7 +37,7 @@ struct fake {
 	uint64_t trim_to;               /* at the first failing read the log is trimmed so */
 	unsigned outstanding, outstanding_most;
 	unsigned clients;
-	void (*on_pause)(void); /* the loop is about to wait: whoever follows is told of more */
+	void (*on_answer)(void); /* before an append is answered */
 };
 extern struct fake fake;
 
