@@ -1,5 +1,6 @@
 """libclog as a program finds it: installed, by its header, its pkg-config file and its symbols."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -28,6 +29,13 @@ def free_address():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+class Options(ctypes.Structure):
+    """struct clog_options."""
+
+    _fields_ = [("servers", ctypes.c_char_p), ("tls_folder", ctypes.c_char_p), ("token_file", ctypes.c_char_p),
+                ("deadline_ms", ctypes.c_uint32)]
 
 
 class Installed(unittest.TestCase):
@@ -76,16 +84,36 @@ class Installed(unittest.TestCase):
         program = os.path.join(self.folder, "example")
         run(*CC, "-std=c11", "-Wall", "-Wextra", "-Werror", os.path.join(SOURCE, "docs", "client_example.c"), *self.flags,
             "-o", program)
-        address = free_address()
         environment = {**os.environ, "LD_LIBRARY_PATH": os.path.dirname(self.find("libclog.so.0.1.0"))}
-        said = open(os.path.join(self.folder, "said"), "wb")
+        address = free_address()
+        self.start("served", address)
+        self.assertEqual(until(lambda: self.example(program, address, environment), 30, "a member serves the example"),
+                         "0: one\n1: two\n2: three\n")
+
+    def start(self, name, address):
+        """Starts a member, which ends with the test."""
+        said = open(os.path.join(self.folder, name + ".said"), "ab")
         self.addCleanup(said.close)
-        clogd = subprocess.Popen([CLOGD, "--data", os.path.join(self.folder, "data"), "--name", "one", "--grpc", address],
+        clogd = subprocess.Popen([CLOGD, "--data", os.path.join(self.folder, name), "--name", "one", "--grpc", address],
                                  stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         self.addCleanup(clogd.wait, 30)
         self.addCleanup(clogd.terminate)
-        self.assertEqual(until(lambda: self.example(program, address, environment), 30, "a member serves the example"),
-                         "0: one\n1: two\n2: three\n")
+        return clogd
+
+    def test_a_handle_outlives_its_server(self):
+        library = ctypes.CDLL(self.find("libclog.so.0.1.0"))
+        address = free_address()
+        server = self.start("outlived", address)
+        log, offset, sentence = ctypes.c_void_p(), ctypes.c_uint64(), ctypes.create_string_buffer(512)
+        options = Options(servers=address.encode(), deadline_ms=30000)
+        self.assertEqual(library.clog_open(ctypes.byref(log), ctypes.byref(options), sentence), 0, sentence.value)
+        self.addCleanup(library.clog_close, log)
+        for number in range(3):
+            self.assertEqual(library.clog_append(log, b"record", ctypes.c_size_t(6), ctypes.byref(offset)), 0)
+            self.assertEqual(offset.value, number)
+            server.kill()
+            server.wait(30)
+            server = self.start("outlived", address)
 
     @staticmethod
     def example(program, address, environment):
