@@ -5,6 +5,7 @@ import random
 import re
 import time
 
+import grpc
 import http2
 import stubs
 from http2 import Connection, call, frame, headers
@@ -158,6 +159,60 @@ class Hostile(MemberTest):
         until(lambda: "event=rpc_crowded" in self.member.told(), 10, "it is told")
         # Those that are left have not said anything in time.
         until(lambda: self.connections() <= 1, 20, "they are closed")
+
+    def test_tokens_that_are_no_good_are_refused_and_told_nowhere(self):
+        secret = "s3cr3t" * 20
+        tokens = ["", "Bearer", "Bearer  ", "Basic " + secret, "Bearer " + secret, "Bearer " + secret * 40,
+                  "Bearer %s.%s.%s" % (secret, secret, secret), "Bearer clog_" + secret, secret,
+                  b"Bearer \xff\x80" + secret.encode()]
+        connection = self.connect()
+        for stream, token in enumerate(tokens):
+            block = headers(CONSUME, ("authorization", token))
+            connection.send(frame(http2.HEADERS, 5, 2 * stream + 1, block))
+            said = connection.await_trailers(2 * stream + 1)
+            # What begins or ends with a space is no header at all, and is not even answered.
+            self.assertIn(said.get("grpc-status"), ("16",) if str(token).strip() == token or stream == 9 else ("16", None),
+                          token)
+            self.assertNotIn("s3cr3t", str(said))
+        twice = headers(CONSUME, ("authorization", "Bearer a"), ("authorization", "Bearer b"))
+        connection.send(frame(http2.HEADERS, 5, 101, twice))
+        self.assertIn("more than one", connection.await_trailers(101)["grpc-message"])
+        flood = self.connect()
+        for stream in range(1, 8001, 2):
+            if not flood.send(frame(http2.HEADERS, 5, stream, headers(CONSUME, ("authorization", "Bearer " + secret * 30)))):
+                break
+        self.assert_small()
+        self.assertNotIn("s3cr3t", self.member.told())
+
+    def test_many_who_watch_and_do_not_read_take_no_memory(self):
+        for _ in range(20):
+            connection = self.connect(receive_size=4096)
+            for stream in range(1, 256, 2):
+                connection.send(call(stream, "/clog.v1.Clog/Watch"))
+        for number in range(500):
+            self.client.produce(b"%d" % number)
+        self.assert_small()
+
+    def test_messages_of_all_shapes_are_answered(self):
+        seed = int(os.environ.get("CLOG_SEED") or random.randrange(1 << 32))
+        dice = random.Random(seed)
+        kinds = stubs.clog_pb2
+        whole = {"Read": kinds.ReadRequest(kind=1, least_offset=1), "Command": kinds.CommandRequest(kind=0),
+                 "OpenSession": kinds.OpenSessionRequest(key=1), "GetSettings": kinds.GetSettingsRequest()}
+        for turn in range(200):
+            name, message = dice.choice(list(whole.items()))
+            data = bytearray(message.SerializeToString() + dice.randbytes(dice.choice([0, 1, 5, 50])))
+            for _ in range(dice.randrange(3)):
+                if data:
+                    data[dice.randrange(len(data))] = dice.randrange(256)
+            # Nothing that would change the members.
+            if name == "Command":
+                data[:0] = b"\x08\x00"
+                data = data if 8 not in data[2:] else data[:2]
+            try:
+                self.client.channel.unary_unary("/clog.v1.Clog/" + name)(bytes(data), timeout=20)
+            except grpc.RpcError as error:
+                self.assertIn(error.code().name, ("INVALID_ARGUMENT", "OUT_OF_RANGE"), (seed, turn, name, bytes(data)))
 
     def test_a_slow_reader_has_its_own_pace_and_takes_no_memory(self):
         count = 100

@@ -1,6 +1,7 @@
 """gRPC with tokens instead of certificates, calls spread over all members, and what clog's own client asks for."""
 
 import json
+import random
 
 import grpc
 from grpc import StatusCode
@@ -83,6 +84,43 @@ class Tokens(ServedTest):
             produced.append(code == StatusCode.OK)
         # Of what was on its way to the one that died nobody knows; the others go on.
         self.assertTrue(all(produced[-20:]), produced)
+
+    def insist(self, client, again):
+        """Sends a request under a session until it is acknowledged, and gives its offset."""
+        def sent():
+            try:
+                return client.log.Produce(again, timeout=10)
+            except grpc.RpcError as error:
+                self.assertIn(error.code(), (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED), error.details())
+                return None
+        return until(sent, 40, "it is acknowledged").offset
+
+    def test_what_is_sent_again_under_a_session_is_appended_once(self):
+        key = random.randrange(1, 1 << 64)
+        session = self.clients[0].clog.OpenSession(clog_pb2.OpenSessionRequest(key=key), timeout=30).session
+        def batch(sequence, *values, **more):
+            return log_pb2.ProduceRequest(**{"values": values, "session": session, "session_key": key,
+                                             "sequence": sequence, **more})
+        # To all members at once, again and again, also after the leader has died.
+        answers = [client.log.Produce.future(batch(1, b"a", b"b"), timeout=30) for client in self.clients * 3]
+        self.assertEqual({answer.result().offset for answer in answers}, {0})
+        victim = self.leading()
+        living = [client for client, member in zip(self.clients, self.members) if member is not victim]
+        requests = [batch(3 + 2 * i, b"%d" % i, b"", expected_offset=2 + 2 * i) for i in range(60)]
+        answers = living[0].produce_all(iter(requests))
+        self.assertEqual(next(answers).offset, 2)
+        victim.kill()
+        offsets = []
+        for again in requests:
+            offsets.append(self.insist(living[1], again))
+        self.assertEqual(offsets, [2 + 2 * i for i in range(60)])
+        answers.cancel()
+        self.assertEqual(living[1].produce(b"the end"), 122)
+        # What is not the same, or not of the session.
+        self.assert_code(StatusCode.INVALID_ARGUMENT, living[0].log.Produce, batch(122, b"x"))
+        self.assert_code(StatusCode.INVALID_ARGUMENT, living[0].log.Produce, batch(999, b"x", session_key=key ^ 1))
+        said = self.assert_code(StatusCode.ABORTED, living[0].log.Produce, batch(1, b"x", session=session + 1000000))
+        self.assertEqual((said["clog-errno"], said["clog-outcome"]), ("EKEYEXPIRED", "refused"))
 
     def test_what_was_acknowledged_anywhere_is_read_everywhere(self):
         watched = [client.clog.Watch(clog_pb2.WatchRequest(), timeout=60) for client in self.clients]
