@@ -11,7 +11,7 @@ static const struct http_meaning statuses[] = {
 	{-EMSGSIZE, "EMSGSIZE", 413, false, "a record or a batch is too large",
          "a record has at most 1,044,480 bytes; send fewer records at once"},
 	{-EKEYREJECTED, "EKEYREJECTED", 401, false, "who asks is not known",
-         "show a certificate of the cluster's authority"},
+         "show a certificate of the cluster's authority, or a token that is known"},
 	{-EACCES, "EACCES", 403, false, "who asks may not do this",
          "ask as somebody who may, such as the owner of the member"},
 	{-EPERM, "EPERM", 403, false, "a log does not do this", "append instead"},

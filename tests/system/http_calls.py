@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import member
-from http_client import Door, Events, WebSocket, encode, together
+from http_client import Door, Events, WebSocket, encode, read_all, together
 from wait import until
 
 LARGEST = 1044480
@@ -135,6 +135,30 @@ class Calls(HttpTest):
         self.assertEqual(self.run_program(["curl", "-sS", base + "/0"]), bytes(LARGEST))
 
 
+    def test_a_body_may_come_in_chunks(self):
+        base = f"http://{self.address}/v1/records"
+        record = ["curl", "-sS", "--fail-with-body", "-X", "POST", "-T", "-", "-H", "Content-Type: application/octet-stream", base]
+        largest = random.Random(2).randbytes(LARGEST)
+        self.run_program(record, feed=largest)
+        self.run_program([*record[:-2], "Content-Type: application/x-ndjson", base], feed=b'"YQ=="\n' * 3)
+        with contextlib.closing(self.door.connect()) as connection:
+            for _ in range(3):
+                connection.request("POST", "/v1/records", iter((b"in ", b"", b"pie", b"ces")),
+                                   {"Content-Type": "application/octet-stream"}, encode_chunked=False)
+                self.assertEqual(connection.getresponse().read()[:10], b'{"offset":')
+                connection.request("GET", "/v1/status")
+                self.assertEqual(connection.getresponse().read()[:10], b'{"version"')
+        head = f"POST /v1/records HTTP/1.1\r\nHost: {self.address}\r\nContent-Type: application/octet-stream\r\n"
+        chunked = (head + "Transfer-Encoding: Chunked\r\n\r\n").encode() + b"2\r\nab\r\n01\r\nc\r\n0\r\n\r\n"
+        last = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        with contextlib.closing(self.door.socket()) as wire:
+            for byte in chunked + last.replace(b": a", f": {self.address}".encode()):
+                wire.sendall(bytes([byte]))
+            answers = read_all(wire)
+        self.assertEqual((answers.count(b"HTTP/1.1 201 "), answers.count(b"HTTP/1.1 200 ")), (1, 1), answers)
+        self.assert_log([largest, b"a", b"a", b"a", *[b"in pieces"] * 3, b"abc"])
+
+
 class BadInput(HttpTest):
     """What is refused, each with a clear error, and without an effect."""
 
@@ -182,6 +206,11 @@ class BadInput(HttpTest):
                               ((kind, "Content-Length: 99999999999999999999"), 400), ((kind, "Content-Length: 1x"), 400),
                               ((kind, "Content-Length: 4294967297"), 413)):
             self.assertIn(f" {status} ".encode(), self.door.raw(head(*lines) + b"x").split(b"\r\n")[0], lines)
+        chunked = head(kind, "Transfer-Encoding: chunked")
+        for body, status in ((b"1;a=b\r\nx\r\n0\r\n\r\n", 400), (b"1\r\nx\r\n0\r\nA: b\r\n\r\n", 400), (b"x\r\n", 400),
+                             (b"1\nx\n0\n\n", 400), (b"1\r\nxy\r\n0\r\n\r\n", 400), (b"ffffffffffffffff\r\n", 400),
+                             (b"fffffff\r\n" + bytes(2 << 20), 413), (b"100000\r\n" + bytes(1 << 20) + b"\r\n", 413)):
+            self.assertIn(f" {status} ".encode(), self.door.raw(chunked + body).split(b"\r\n")[0], body[:40])
         self.assertIn(b" 403 ", self.door.raw(b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n").split(b"\r\n")[0])
         twice = b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         self.assertIn(b" 403 ", self.door.raw(twice).split(b"\r\n")[0])
