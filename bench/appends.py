@@ -21,11 +21,17 @@ class Load:
         self.members, self.rates, self.halves, self.lates, self.latest = members, [], [], [], []
         self.cpu_s = self.count = 0
 
+    def run(self, *arguments):
+        """What the program says, and what that took of the members' processors."""
+        cpu = cpu_s(self.members)
+        said = say(program(self.generator), *arguments)
+        return said, cpu_s(self.members) - cpu
+
     def turn(self, *arguments, seconds):
         """One more."""
-        cpu = cpu_s(self.members)
-        rate, half, late, latest = map(int, say(program(self.generator), *arguments, seconds).split())
-        self.cpu_s += cpu_s(self.members) - cpu
+        said, cpu = self.run(*arguments, seconds)
+        rate, half, late, latest = map(int, said.split())
+        self.cpu_s += cpu
         self.count += rate * seconds
         self.rates.append(rate)
         self.halves.append(half / 1000)

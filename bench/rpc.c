@@ -4,7 +4,8 @@
  *       produce    gRPC: Produce              stream    ProduceStream, of so many records that are not acknowledged
  *       read       gRPC: Consume              post      HTTP: POST /v1/records, one after the other on each connection
  *       etcd       etcd's Put                 redis     XADD and WAIT 1, as post
- *     OUTSTANDING are under way on each connection. Prints what bench/times.h says.
+ *     OUTSTANDING are under way on each connection. Prints a line when all connections are open, and, of what comes then,
+ *     what bench/times.h says.
  *   bench_rpc consume HOST:PORT TLS COUNT     ConsumeStream, until so many records have come. The same
  *   bench_rpc hold|hold-post HOST:PORT TLS CONNECTIONS    opens gRPC's or HTTP's, prints a line, and keeps them until its
  *                                                         input ends
@@ -57,11 +58,10 @@ static void start(struct run *run)
 {
 	run->started = true;
 	run->begin_ns = times_now_ns();
-	if (run->holds) {
-		printf("%u\n", run->ready_count);
-		fflush(stdout);
+	printf("%u\n", run->ready_count);
+	fflush(stdout);
+	if (run->holds)
 		return;
-	}
 	if (!run->protocol->counts)
 		uv_timer_start(&run->timer, on_timer, (uint64_t)(run->limit * 1000), 0);
 	for (unsigned i = 0; i < run->link_count; i++)
