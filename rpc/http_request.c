@@ -68,7 +68,7 @@ enum auth_action http_request_action(const struct http_request *request)
 		       : request->method == HTTP_DELETE ? AUTH_ADMIN
 		                                        : AUTH_CONSUME;
 	case HTTP_RETENTION:
-		return request->method == HTTP_PUT ? AUTH_ADMIN : AUTH_OBSERVE;
+		return request->method == HTTP_PUT ? AUTH_ADMIN : AUTH_CONSUME;
 	case HTTP_ACL:
 	case HTTP_TOKENS:
 	case HTTP_TOKEN:
