@@ -1,7 +1,6 @@
 """Who may do what at which door: each cell of the tables is tried, with every call that belongs to it."""
 
 import errno
-import hashlib
 import os
 import random
 import socket
@@ -39,10 +38,10 @@ USERS = """
 | the owner                    | gRPC  | yes     | yes     | -       | yes   |
 | a user in the group          | gRPC  | no      | no      | -       | no    |
 | another user                 | gRPC  | no      | no      | -       | no    |
-| root                         | HTTP  | yes     | yes     | yes     | -     |
-| the owner                    | HTTP  | yes     | yes     | yes     | -     |
-| a user in the group          | HTTP  | no      | no      | no      | -     |
-| another user                 | HTTP  | no      | no      | no      | -     |
+| root                         | HTTP  | yes     | yes     | yes     | yes   |
+| the owner                    | HTTP  | yes     | yes     | yes     | yes   |
+| a user in the group          | HTTP  | no      | no      | no      | no    |
+| another user                 | HTTP  | no      | no      | no      | no    |
 """
 CERTIFICATES = """
 | who asks, TLS, no list             | door | produce | consume | observe | admin |
@@ -51,11 +50,11 @@ CERTIFICATES = """
 | an expired certificate             | gRPC | out     | out     | -       | out   |
 | a certificate of another authority | gRPC | out     | out     | -       | out   |
 | nobody                             | gRPC | who     | who     | -       | who   |
-| a client's certificate             | HTTP | yes     | yes     | yes     | -     |
-| a member's certificate             | HTTP | yes     | yes     | yes     | -     |
-| an expired certificate             | HTTP | out     | out     | out     | -     |
-| a certificate of another authority | HTTP | out     | out     | out     | -     |
-| nobody                             | HTTP | who     | who     | who     | -     |
+| a client's certificate             | HTTP | yes     | yes     | yes     | yes   |
+| a member's certificate             | HTTP | yes     | yes     | yes     | yes   |
+| an expired certificate             | HTTP | out     | out     | out     | out   |
+| a certificate of another authority | HTTP | out     | out     | out     | out   |
+| nobody                             | HTTP | who     | who     | who     | who   |
 """
 # The list: alice may produce, consume and observe, ops everything, and bob by a JSON Web Token consume and observe.
 LIST = b"""
@@ -81,11 +80,19 @@ LISTED = """
 | an unsigned JWT of bob (alg none)       | gRPC | who     | who     | -       | who   |
 | a JWT of bob by a wrong key             | gRPC | who     | who     | -       | who   |
 | a JWT of bob by the public key (HS256)  | gRPC | who     | who     | -       | who   |
-| the certificate alice                   | HTTP | yes     | yes     | yes     | -     |
-| the certificate ops                     | HTTP | yes     | yes     | yes     | -     |
-| a certificate that is not listed        | HTTP | no      | no      | no      | -     |
-| a member's certificate, not listed      | HTTP | no      | no      | no      | -     |
-| nobody                                  | HTTP | who     | who     | who     | -     |
+| the certificate alice                   | HTTP | yes     | yes     | yes     | no    |
+| the certificate ops                     | HTTP | yes     | yes     | yes     | yes   |
+| a certificate that is not listed        | HTTP | no      | no      | no      | no    |
+| a member's certificate, not listed      | HTTP | no      | no      | no      | no    |
+| nobody                                  | HTTP | who     | who     | who     | who   |
+| a JWT of bob                            | HTTP | no      | yes     | yes     | no    |
+| a JWT of eve, who is not listed         | HTTP | no      | no      | no      | no    |
+| a JWT of alice, a name of a certificate | HTTP | no      | no      | no      | no    |
+| an expired JWT of bob                   | HTTP | who     | who     | who     | who   |
+| a JWT of bob for somebody else          | HTTP | who     | who     | who     | who   |
+| an unsigned JWT of bob (alg none)       | HTTP | who     | who     | who     | who   |
+| a JWT of bob by a wrong key             | HTTP | who     | who     | who     | who   |
+| a JWT of bob by the public key (HS256)  | HTTP | who     | who     | who     | who   |
 """
 # Whatever the list says: all of these are tried with one, and without.
 TOKENS = """
@@ -100,6 +107,16 @@ TOKENS = """
 | a revoked token                            | gRPC | who     | who     | -       | who   |
 | a token that was never made                | gRPC | who     | who     | -       | who   |
 | a word that is no token                    | gRPC | who     | who     | -       | who   |
+| a token to produce                         | HTTP | yes     | no      | no      | no    |
+| a token to consume                         | HTTP | no      | yes     | no      | no    |
+| a token to observe                         | HTTP | no      | no      | yes     | no    |
+| a token to admin                           | HTTP | no      | no      | no      | yes   |
+| a token to do all of it                    | HTTP | yes     | yes     | yes     | yes   |
+| a token to consume, by the certificate ops | HTTP | no      | yes     | no      | no    |
+| an expired token                           | HTTP | who     | who     | who     | who   |
+| a revoked token                            | HTTP | who     | who     | who     | who   |
+| a token that was never made                | HTTP | who     | who     | who     | who   |
+| a word that is no token                    | HTTP | who     | who     | who     | who   |
 """
 # Users with a list, and mode 0660: both have to let them. Root and the owner need neither.
 USER_LIST = f"p, user:{users.MATE}, log, produce\np, user:{users.STRANGER}, *, *\n".encode()
@@ -148,7 +165,7 @@ def mount_calls(mount):
             "admin": [write(b"0\n", "log/first"), write(b"all\n", "log/retention")]}
 
 
-END, TRIM, RETAIN, SET = 0, 1, 2, 6  # enum service_command_kind
+END, TRIM, RETAIN, SET_ROLE, REMOVE, TRANSFER, SET = range(7)  # enum service_command_kind
 RECORD = 1                   # enum service_read_kind
 GRPC_CALLS = {
     "produce": [("/log.v1.Log/Produce", stubs.request(b"a")), ("/log.v1.Log/ProduceStream", stubs.request(b"a")),
@@ -167,8 +184,19 @@ HTTP_CALLS = {
     "produce": [("POST", "/v1/records", b"a", BYTES), ("POST", "/", b'{"record":{"value":"YQ=="}}', JSON),
                 ("POST", "/v1/records", b'["YQ=="]', JSON)],
     "consume": [("GET", "/v1/records/0"), ("HEAD", "/v1/records/0"), ("GET", "/v1/records?limit=1"), ("HEAD", "/v1/tail"),
-                ("GET", "/", b'{"offset":0}', JSON)],
+                ("GET", "/", b'{"offset":0}', JSON), ("GET", "/v1/retention")],
     "observe": [("GET", "/v1/status"), ("GET", "/v1/members"), ("GET", "/metrics")],
+    "admin": [("DELETE", "/v1/records?below=0"), ("PUT", "/v1/retention", b'{"bytes":0,"seconds":0}', JSON),
+              ("GET", "/v1/acl"), ("GET", "/v1/tokens")],
+}
+# What only who may not is to try.
+DENIED_CALLS = {
+    "gRPC": [("/clog.v1.Clog/Command", clog_pb2.CommandRequest(kind=SET_ROLE, member=1, role=2)),
+             ("/clog.v1.Clog/Command", clog_pb2.CommandRequest(kind=REMOVE, member=1)),
+             ("/clog.v1.Clog/Command", clog_pb2.CommandRequest(kind=TRANSFER, member=1)),
+             ("/clog.v1.Clog/Command", clog_pb2.CommandRequest(kind=SET, key="acl", setting=b"p, *, *, *\n"))],
+    "HTTP": [("PUT", "/v1/acl", b"p, *, *, *\n", "text/plain"), ("DELETE", "/v1/acl"), ("DELETE", "/v1/tokens/all"),
+             ("POST", "/v1/tokens", b'{"name":"mine","grants":["admin"]}', JSON)],
 }
 WORDS = {0: "yes", errno.EACCES: "no", errno.EKEYREJECTED: "who", errno.ECONNREFUSED: "out"}
 GRPC_WORDS = {0: "yes", 7: "no", 16: "who", 14: "out"}
@@ -211,16 +239,19 @@ class Asker:
         return grpc.ssl_channel_credentials(content("ca.pem"), content("key.pem"), content("cert.pem"))
 
     def mount(self, place, action):
+        """What the calls of an action came to, in words."""
         return [WORDS.get(code, errno.errorcode.get(code)) for code in self.user.outcomes(mount_calls(place)[action])]
 
-    def grpc(self, address, action):
+    def grpc(self, address, action, more=()):
+        """Likewise, and what more calls came to."""
+        calls = [*GRPC_CALLS[action], *more]
         if self.user:
-            calls = [(call_by_hand, address, path, message.SerializeToString()) for path, message in GRPC_CALLS[action]]
+            calls = [(call_by_hand, address, path, message.SerializeToString()) for path, message in calls]
             return [WORDS.get(code, errno.errorcode.get(code)) for code in self.user.outcomes(calls)]
         if self.channel is None:
             self.channel = grpc.secure_channel(address, self.credentials(), [
                 ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)])
-        return [self.call(path, message) for path, message in GRPC_CALLS[action]]
+        return [self.call(path, message) for path, message in calls]
 
     def close(self):
         if self.channel:
@@ -240,10 +271,12 @@ class Asker:
         finally:
             call.cancel()
 
-    def http(self, curl, url, action):
-        requests = [Request(url + path, method, *more) for method, path, *more in HTTP_CALLS[action]]
+    def http(self, curl, url, calls):
+        """What each of these calls came to."""
+        requests = [Request(url + path, method, *more) for method, path, *more in calls]
         answers = curl.ask(*requests, user=self.user, tls=self.tls, token=self.token)
-        words = {200: "yes", 201: "yes", 401: "who", 403: "no", 0: "out"}
+        # Who gets as far as to be told that there is no list may ask for it.
+        words = {200: "yes", 201: "yes", 204: "yes", 404: "yes", 401: "who", 403: "no", 0: "out"}
         return [words.get(answer.status, f"{answer.status} {answer.body}") for answer in answers]
 
 
@@ -269,13 +302,17 @@ class Table(member.MemberTest):
         self.member.start()
         users.write(self.member.path("append"))
 
-    def outcomes(self, asker, door, action):
-        """What each call of a cell came to."""
+    def outcomes(self, asker, door, cells):
+        """What each call of a row's cells came to, by their actions; cells has what is expected."""
+        more = {"admin": DENIED_CALLS.get(door, ())} if cells["admin"] in ("no", "who") else {}
         if door == "mount":
-            return asker.mount(self.mount, action)
+            return {action: asker.mount(self.mount, action) for action in cells}
         if door == "gRPC":
-            return asker.grpc(self.grpc_address, action)
-        return asker.http(self.curl, f"http{'s' if self.tls else ''}://{self.net}.1:{HTTP_PORT}", action)
+            return {action: asker.grpc(self.grpc_address, action, more.get(action, ())) for action in cells if cells[action] != "-"}
+        calls = {action: [*HTTP_CALLS[action], *more.get(action, ())] for action in cells}
+        url = f"http{'s' if self.tls else ''}://{self.net}.1:{HTTP_PORT}"
+        words = iter(asker.http(self.curl, url, sum(calls.values(), [])))
+        return {action: [next(words) for _ in calls[action]] for action in cells}
 
     def try_all(self, table, askers):
         """Tries each cell. Nothing is appended but what was let in."""
@@ -283,10 +320,9 @@ class Table(member.MemberTest):
         tried = set()
         for who, door, *cells in rows(table):
             tried.add((who, door))
-            for action, expected in zip(ACTIONS, cells):
-                if expected == "-":
-                    continue
-                found = self.outcomes(askers[who], door, action)
+            cells = dict(zip(ACTIONS, cells))
+            for action, found in self.outcomes(askers[who], door, cells).items():
+                expected = cells[action]
                 allowed += found[:APPENDS[door]].count("yes") if action == "produce" else 0
                 if set(found) != {expected}:
                     wrong.append(f"{who} may {action} by {door}: {found}, and it should be {expected}")
@@ -294,7 +330,8 @@ class Table(member.MemberTest):
             asker.close()
         self.assertEqual(wrong, [])
         self.assertEqual(self.next(), allowed, "what was denied has appended nothing")
-        self.assertEqual({who for who, _ in tried}, set(askers), "each is tried")
+        doors = {door for _, door in tried}
+        self.assertEqual(tried, {(who, door) for who in askers for door in doors}, "each is tried at each door")
 
     # Users
 
@@ -339,20 +376,14 @@ class Table(member.MemberTest):
 
     # Tokens and lists
 
-    def set(self, key, value):
-        """Changes a setting of the cluster, as clog does for who may admin."""
-        asker = self.administrator
-        with (grpc.secure_channel(self.grpc_address, asker.credentials()) if asker else
-              grpc.insecure_channel(self.grpc_address)) as channel:
-            stub = stubs.clog_pb2_grpc.ClogStub(channel)
-            stub.Command(clog_pb2.CommandRequest(kind=SET, key=key, setting=value), timeout=20)
+    def clog(self, *words, feed=b""):
+        """Runs clog as who may admin: ops, or where there is no TLS, root. Gives what it prints."""
+        options = ["--server", self.grpc_address, *(["--tls", self.folder("ops")] if self.tls else [])]
+        return self.run_program([clog(), *words, *options], feed).decode()
 
-    def make_token(self, name, grants, until=0):
-        """A token's text. The cluster has a hash of it."""
-        text = "clog_" + jwt.encode(os.urandom(32))
-        value = f"clog-token/1 grants={grants} created=1 until={until} sha256={hashlib.sha256(text.encode()).hexdigest()}"
-        self.set("token/" + name, value.encode())
-        return text
+    def make_token(self, name, grants, *more):
+        """A token's text."""
+        return self.clog("token", "create", name, "--grant", grants, *more).split()[-1]
 
     def begin_with_tokens(self):
         """A member with certificates, keys, and everybody's tokens."""
@@ -363,7 +394,6 @@ class Table(member.MemberTest):
         self.key = jwt.Key(self.folder("key.pem"), self.folder("keys/first.pem"))
         self.wrong_key = jwt.Key(self.folder("wrong.pem"), self.folder("wrong-public.pem"))
         self.begin("--tls", self.folder("one"), "--jwt-keys", self.folder("keys"))
-        self.administrator = Asker(tls=self.folder("ops"))
 
     def tokens(self):
         """Who asks with which."""
@@ -372,12 +402,14 @@ class Table(member.MemberTest):
         grants = {action: bearer(self.make_token(action, action)) for action in ACTIONS}
         revoked = bearer(self.make_token("gone", ",".join(ACTIONS)))
         until(lambda: revoked.grpc(self.grpc_address, "admin") == ["yes"] * 3, 20, "the token is known")
-        self.set("token/gone", b"")
+        self.clog("token", "revoke", "gone")
         until(lambda: revoked.grpc(self.grpc_address, "admin") == ["who"] * 3, 20, "it is known no more")
+        expired_token = bearer(self.make_token("old", ",".join(ACTIONS), "--ttl", "1s"))
+        until(lambda: expired_token.grpc(self.grpc_address, "admin") == ["who"] * 3, 20, "its time is over")
         return {f"a token to {action}": asker for action, asker in grants.items()} | {
             "a token to do all of it": bearer(self.make_token("all", ",".join(ACTIONS))),
             "a token to consume, by the certificate ops": bearer(grants["consume"].token, "ops"),
-            "an expired token": bearer(self.make_token("old", ",".join(ACTIONS), int(time.time()) - 1)),
+            "an expired token": expired_token,
             "a revoked token": revoked, "a token that was never made": bearer("clog_" + jwt.encode(bytes(32))),
             "a word that is no token": bearer("open-sesame")}
 
@@ -400,7 +432,7 @@ class Table(member.MemberTest):
         self.begin_with_tokens()
         tokens = self.tokens()
         self.try_all(TOKENS, tokens)
-        self.set("acl", LIST)
+        self.clog("acl", "set", "-", feed=LIST)
         mallory = Asker(tls=self.folder("mallory"))
         until(lambda: set(mallory.grpc(self.grpc_address, "consume")) == {"no"}, 20, "the list is in force")
         self.try_all(TOKENS, tokens)
@@ -411,8 +443,7 @@ class Table(member.MemberTest):
 
     def test_users_need_the_lists_leave_and_the_modes(self):
         self.begin("--owner", f"{OWNER}:{GROUP}", "--mode", "0660", "--allow-other")
-        self.administrator = None
-        self.set("acl", USER_LIST)
+        self.clog("acl", "set", "-", feed=USER_LIST)
         listed, unlisted, other = IN_GROUP, User(users.STRANGER + 1, GROUP), OTHER
         until(lambda: set(Asker(unlisted).mount(self.mount, "consume")) == {"no"}, 20, "the list is in force")
         self.try_all(LISTED_USERS, {

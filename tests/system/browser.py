@@ -3,13 +3,17 @@
 CLOG_PICTURES names a folder for pictures of the dashboard.
 """
 
+import hashlib
 import http.server
 import os
 import random
 import threading
 
+import jwt
 import member
+import stubs
 from chromium import Browser
+from cluster import clog
 from http_client import Door, encode
 from wait import until
 
@@ -266,6 +270,37 @@ class Pages(member.MemberTest):
         self.append(b"after the start")
         until(lambda: "after the start" in self.browser.text("#records"), 20, "it goes on")
         until(lambda: self.browser.text("#health") == "ok", 20, "it says that all is well again")
+
+    def test_the_dashboard_asks_with_a_token_that_nothing_keeps(self):
+        folder, token = self.member.folder, "clog_" + jwt.encode(os.urandom(32))
+        def cert(*arguments):
+            self.run_program([clog(), "cert", *arguments])
+        self.member.stop()
+        cert("init", folder + "/ca", "--cluster", "test")
+        cert("member", folder + "/ca", "one", "--host", f"{self.net}.1", "--out", folder + "/one")
+        cert("client", folder + "/ca", "ops", "--out", folder + "/ops")
+        self.member.options += ("--tls", folder + "/one", "--grpc", f"{self.net}.1:8400")
+        self.member.start()
+        ops = stubs.Client(f"{self.net}.1:8400", folder + "/ops")
+        self.addCleanup(ops.close)
+        ops.produce(b"behind the token\n")
+        value = f"clog-token/1 grants=consume,observe created=1 until=0 sha256={hashlib.sha256(token.encode()).hexdigest()}"
+        stubs.clog_pb2_grpc.ClogStub(ops.channel).Command(stubs.clog_pb2.CommandRequest(
+            kind=6, key="token/page", setting=value.encode()), timeout=20)
+        url = f"https://{self.address}/"
+        self.browser.open(url)
+        until(lambda: "401" in (self.browser.text("#said") or ""), 20, "it says that a token is needed")
+        self.assertNotIn("behind", self.browser.text("body"))
+        self.browser.type("#token", token)
+        until(lambda: "behind the token" in self.browser.text("#records"), 20, "it shows the log")
+        until(lambda: self.browser.text("#health") == "ok", 20, "and the status")
+        self.assertEqual(self.browser.run("return [localStorage.length, sessionStorage.length, document.cookie, location.href]"),
+                         [0, 0, "", url])
+        self.assertNotIn(token, self.browser.run("return document.documentElement.outerHTML"))
+        self.browser.open(url)
+        until(lambda: "401" in (self.browser.text("#said") or ""), 20, "it has forgotten the token")
+        self.assertEqual(self.browser.run("return document.querySelector('#token').value"), "")
+        self.assertNotIn(token, self.member.told())
 
 
 if __name__ == "__main__":

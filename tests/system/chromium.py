@@ -42,7 +42,7 @@ class Browser:
             self.port = int(until(self.listening, 20, "chromedriver listens")[1])
             options = {"args": [*FLAGS, f"--user-data-dir={self.folder}/profile", *flags]}
             wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"},
-                      "acceptInsecureCerts": False, "timeouts": {"script": 20000, "pageLoad": 20000}}
+                      "acceptInsecureCerts": True, "timeouts": {"script": 20000, "pageLoad": 20000}}
             self.session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
         except BaseException:
             self.close()

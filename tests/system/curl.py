@@ -45,7 +45,8 @@ class Curl:
             lines.append(f'data-binary = "@{path}.data"')
         lines.append("head" if request.method == "HEAD" else f'request = "{request.method}"')
         headers = request.headers | ({"Authorization": "Bearer " + token} if token else {})
-        lines += [f'header = "{name}: {text}"' for name, text in headers.items()]
+        quoted = {name: text.replace("\\", "\\\\").replace('"', '\\"') for name, text in headers.items()}
+        lines += [f'header = "{name}: {text}"' for name, text in quoted.items()]
         if tls:
             lines.append(f'cacert = "{tls}/ca.pem"')
             if os.path.exists(f"{tls}/cert.pem"):
