@@ -181,9 +181,12 @@ static void more(struct call *call)
 		serve(call);
 }
 
+/* One that reads has its answer soon. */
 static void drain(struct call *call)
 {
-	call_fail(call, -ESHUTDOWN);
+	const struct consume *consume = call->state;
+	if (consume->streams || consume->watching)
+		call_fail(call, -ESHUTDOWN);
 }
 
 static void finish(struct call *call)
@@ -192,7 +195,9 @@ static void finish(struct call *call)
 }
 
 /* What both have alike. */
-#define CONSUME .action = AUTH_CONSUME, .begin = begin, .message = message, .more = more, .stop = stop, .finish = finish
+#define CONSUME                                                                                                        \
+	.action = AUTH_CONSUME, .begin = begin, .message = message, .more = more, .drain = drain, .stop = stop,        \
+	.finish = finish
 
 const struct method consume_one = {.path = "/log.v1.Log/Consume", .timeout_ms = RPC_ANSWER_MS, CONSUME};
-const struct method consume_stream = {.path = "/log.v1.Log/ConsumeStream", .lasts = true, .drain = drain, CONSUME};
+const struct method consume_stream = {.path = "/log.v1.Log/ConsumeStream", .lasts = true, CONSUME};

@@ -43,9 +43,10 @@
 #define RPC_DRAIN_MS 5000u           /* how long calls under way may take when the door closes */
 #define RPC_TICK_MS 50u              /* how often times are looked at */
 #define RPC_ALLOW_MS 1000u           /* and whether who has a call that goes on still may */
-#define RPC_ANSWER_MS 10000u         /* until when a question is answered whose client does not say */
-#define RPC_MESSAGE_SIZE 160         /* bytes of what is said of an error, the NUL included */
-#define RPC_TELLINGS_MAX 10u         /* events of clients that are refused something, each RPC_TELL_MS */
+#define RPC_ANSWER_MS                                                                                                  \
+	15000u /* until when a question is answered whose client does not say: the service gives up before */
+#define RPC_MESSAGE_SIZE 160 /* bytes of what is said of an error, the NUL included */
+#define RPC_TELLINGS_MAX 10u /* events of clients that are refused something, each RPC_TELL_MS */
 #define RPC_TELL_MS 1000u
 /* The name of the log that is served. */
 #define RPC_LOG "log"

@@ -172,6 +172,14 @@ static void more(struct call *call)
 		serve(call);
 }
 
+/* One that does not wait for more records has its answer soon. */
+static void drain(struct call *call)
+{
+	const struct read *read = call->state;
+	if (read->watching)
+		call_fail(call, -ESHUTDOWN);
+}
+
 static void finish(struct call *call)
 {
 	free(call->state);
@@ -183,5 +191,6 @@ const struct method read_one = {.path = "/clog.v1.Clog/Read",
                                 .begin = begin,
                                 .message = message,
                                 .more = more,
+                                .drain = drain,
                                 .stop = leave,
                                 .finish = finish};

@@ -2,6 +2,7 @@
 #include "tests/rpc/client.h"
 
 #include "proto/clog.pb-c.h"
+#include "proto/log.pb-c.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -116,6 +117,27 @@ static void a_read_that_waits_ends_with_its_time(void **state)
 	door_answer(door);
 	client_exchange(client);
 	assert_ended(client, fails, "14", "EHOSTUNREACH", "");
+}
+
+static void a_read_that_waits_ends_when_the_member_stops(void **state)
+{
+	struct client *client = *state;
+	struct door *door = &client->door;
+	Clog__V1__ReadRequest request = CLOG__V1__READ_REQUEST__INIT;
+	Log__V1__ConsumeRequest consume = LOG__V1__CONSUME_REQUEST__INIT;
+	request.least_offset = 1;
+	add_record(door, 1);
+	door->behind = 1;
+	int32_t read = client_ask(client, READ, &request.base);
+	int32_t consumed = client_ask(client, "/log.v1.Log/Consume", &consume.base);
+	door_answer(door);
+	client_exchange(client);
+	assert_false(client->calls[read].closed);
+	assert_false(client->calls[consumed].closed);
+	connection_drain(door->rpc.connections);
+	client_exchange(client);
+	assert_ended(client, read, "14", "ESHUTDOWN", "");
+	assert_ended(client, consumed, "14", "ESHUTDOWN", "");
 }
 
 static void reads_that_are_none_are_refused(void **state)
@@ -360,6 +382,7 @@ int main(void)
 		TEST(what_is_here_is_read),
 		TEST(a_read_waits_until_the_log_is_here_as_far_as_the_leader_has_it),
 		TEST(a_read_that_waits_ends_with_its_time),
+		TEST(a_read_that_waits_ends_when_the_member_stops),
 		TEST(reads_that_are_none_are_refused),
 		TEST(who_watches_is_told_at_once_and_of_each_change),
 		TEST(no_more_than_one_state_waits_for_its_client),
