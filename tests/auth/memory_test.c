@@ -179,9 +179,10 @@ static void the_keys_stay_and_nobody_is_let_in(void **state)
 	(void)state;
 	char folder[FOLDER_PATH_SIZE];
 	folder_enter(folder);
-	EVP_PKEY *const key = issuer_key("P-256", 0);
+	/* By RS256: libjwt 1.10 keeps a few blocks where OpenSSL has no memory to encode a signature of ES256. */
+	EVP_PKEY *const key = issuer_key("RSA", 2048);
 	issuer_publish(key, ".", "k.pem");
-	issuer_token(key, "{\"alg\":\"ES256\",\"kid\":\"k\"}", "{\"sub\":\"bob\",\"exp\":9000000000}", token);
+	issuer_token(key, "{\"alg\":\"RS256\",\"kid\":\"k\"}", "{\"sub\":\"bob\",\"exp\":9000000000}", token);
 	EVP_PKEY_free(key);
 	assert_int_equal(auth_access_create(&access_rules), 0);
 	assert_int_equal(take_keys(), 0);
