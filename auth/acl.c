@@ -219,12 +219,10 @@ static bool has(const struct acl *acl, enum auth_kind kind, const char *name, en
 bool acl_permits(const struct acl *acl, enum auth_kind kind, const char *name, enum auth_action action,
                  const char *object)
 {
-	/* What can be no name stands for nobody in particular: it is not to be taken for the star. */
 	assert(kind != AUTH_NOBODY && kind != AUTH_TOKEN);
-	const bool named = acl_is_name(name, strlen(name));
 	const char *const objects[] = {object, ANY};
 	for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++)
-		if ((named && has(acl, kind, name, action, objects[i])) || has(acl, kind, ANY, action, objects[i]) ||
+		if (has(acl, kind, name, action, objects[i]) || has(acl, kind, ANY, action, objects[i]) ||
 		    has(acl, AUTH_NOBODY, ANY, action, objects[i]))
 			return true;
 	return false;
