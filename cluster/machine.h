@@ -9,9 +9,14 @@
 #include "log/log.h"
 #include "service/service.h"
 
+#ifndef CLOG_MUTANTS
 #define MACHINE_SESSIONS_MAX 512u /* a session that is opened past this ends one */
 /* Sessions of members' own that clients' give way to when there are too many; of more than that, members have ended. */
 #define MACHINE_OWN_SESSIONS_MAX 128u
+#else /* In a simulation (mutant.h) sessions end, too. */
+#define MACHINE_SESSIONS_MAX 24u
+#define MACHINE_OWN_SESSIONS_MAX 16u
+#endif
 #define MACHINE_RESULTS_MAX 64u /* results kept of a session: its batches in flight may span no more */
 
 /* Members as one entry has them. */

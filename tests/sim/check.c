@@ -29,12 +29,13 @@ void check_finish(struct sim *sim)
 	free(check->records);
 	free(check->leaders);
 	free(check->bytes);
+	check_settings_finish(check);
 	machine_finish(&check->machine);
 }
 
 /* ---- Appends ---- */
 
-struct check_append *check_new_append(struct sim *sim, struct node *node, uint64_t expected)
+static struct check_append *add(struct sim *sim, struct node *node, uint64_t expected)
 {
 	struct check *check = &sim->check;
 	struct world *world = &sim->world;
@@ -52,11 +53,33 @@ struct check_append *check_new_append(struct sim *sim, struct node *node, uint64
 	                                .sure = sim->schedule.mild && check_has_log(node),
 	                                .deadline_us = world->now_us + sim->deadline_ms * (uint64_t)WORLD_MS -
 	                                               node->paused_us};
+	check->appends[check->append_count++] = append;
+	append->of = append;
+	append->alive = 1;
+	return append;
+}
+
+struct check_append *check_again(struct sim *sim, struct node *node, struct check_append *of)
+{
+	struct check_append *append = add(sim, node, of->expected);
+	append->of = of;
+	of->alive++;
+	append->session = of->session;
+	append->sequence = of->sequence;
+	append->count = of->count;
+	memcpy(append->sizes, of->sizes, sizeof append->sizes);
+	append->sure = false;
+	return append;
+}
+
+struct check_append *check_new_append(struct sim *sim, struct node *node, uint64_t expected)
+{
+	struct world *world = &sim->world;
+	struct check_append *append = add(sim, node, expected);
 	append->count = world_chance(world, 700) ? 1 : (uint32_t)world_between(world, 1, CHECK_COUNT_MAX);
 	for (uint32_t i = 0; i < append->count; i++)
 		append->sizes[i] = (uint32_t)world_between(world, CHECK_RECORD_SIZE_MIN,
 		                                           world_chance(world, 50) ? CHECK_RECORD_SIZE_MAX : 300);
-	check->appends[check->append_count++] = append;
 	return append;
 }
 
@@ -114,7 +137,7 @@ static void place(struct sim *sim, struct check_append *append)
 	if (append->placed)
 		world_break(world, "append %" PRIu64 " is in the log twice: at %" PRIu64 " and at %" PRIu64,
 		            append->number, append->place, offset);
-	if (append->fate == CHECK_REFUSED)
+	if (append->alive == 0 || append->wrong)
 		world_break(world, "append %" PRIu64 " was refused (%d), and is committed at %" PRIu64, append->number,
 		            append->status, offset);
 	if (offset < append->floor)
@@ -199,6 +222,7 @@ static void take(struct node *node, const struct log_frame *frame, uint64_t hash
 	if (header->type == LOG_RECORDS)
 		take_records(sim, frame);
 	int rc = machine_apply(&check->machine, frame);
+	check_settings_taken(sim);
 	/* Not while a disk is lost: what was on it does not count any more. */
 	if (sim->schedule.damaged == 0 && !check_durable(sim, check->last))
 		world_break(&sim->world, "%s holds entry %" PRIu64 " for committed, and it is durable on no majority",
@@ -298,10 +322,14 @@ void check_member(struct node *node)
 		            "%s shows %" PRIu64 " as the next offset, after %" PRIu64 ", and %" PRIu64 " are committed",
 		            node->name, state.next_offset, node->next_offset, sim->check.next_offset);
 	node->next_offset = state.next_offset;
+	check_settings(node);
 }
 
 void check_opened(struct node *node)
 {
+	struct log_tail tail;
+	log_tail(look_log(node->cluster), &tail);
+	node->opened_entry = tail.entry;
 	node->checked = 0;
 	node->next_offset = 0;
 }

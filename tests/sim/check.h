@@ -26,10 +26,15 @@ struct check_append {
 	uint64_t number;
 	struct node *node; /* to which it was given, in that life */
 	uint64_t life;
-	uint64_t expected;    /* or SERVICE_ANYWHERE */
-	uint64_t floor;       /* what was acknowledged before it was sent has lower offsets */
-	uint64_t deadline_us; /* but for what the process is paused */
-	bool sure;            /* nothing can keep it from being done */
+	uint64_t expected;              /* or SERVICE_ANYWHERE */
+	struct service_session session; /* id 0: under none */
+	uint64_t sequence;
+	bool wrong;              /* under another key than the session's: it must never be done */
+	struct check_append *of; /* the same batch, when it was given first; or itself */
+	unsigned alive;          /* of that: how often it was given and not refused */
+	uint64_t floor;          /* what was acknowledged before it was sent has lower offsets */
+	uint64_t deadline_us;    /* but for what the process is paused */
+	bool sure;               /* nothing can keep it from being done */
 	enum check_fate fate;
 	int status;            /* of the answer */
 	uint64_t first_offset; /* as it was answered, once done */
@@ -74,7 +79,9 @@ struct check {
 	uint64_t least_kept;   /* bytes that any retention asked for left; UINT64_MAX while there was none */
 	struct check_leader *leaders;
 	size_t leader_count, leader_capacity;
-	unsigned char *bytes; /* room for a record */
+	unsigned char *bytes;       /* room for a record */
+	struct settings **settings; /* all that ever were, by their entries */
+	size_t settings_count, settings_capacity;
 };
 
 void check_init(struct sim *sim);
@@ -82,6 +89,8 @@ void check_finish(struct sim *sim);
 
 /* Adds an append with sizes of its own; it is sent next. */
 struct check_append *check_new_append(struct sim *sim, struct node *node, uint64_t expected);
+/* The same batch is given again, under its session. */
+struct check_append *check_again(struct sim *sim, struct node *node, struct check_append *of);
 /* Writes the bytes of a record of it. */
 void check_fill(const struct check_append *append, uint32_t i, unsigned char *data);
 
@@ -119,6 +128,16 @@ void check_deadlines(struct sim *sim);
 void check_read(struct node *node, const struct service_read *read, int status, uint64_t floor);
 /* The offset that a question for the log's end was answered with; what was acknowledged when it was asked. */
 void check_end_answer(struct node *node, uint64_t value, uint64_t floor);
+
+/* ---- check_settings.c ---- */
+
+/* An entry was taken in by the truth's machine. */
+void check_settings_taken(struct sim *sim);
+/* What the member holds for the settings is what the entries that it has applied made of them. */
+void check_settings(struct node *node);
+/* It has answered a change of them, made by that entry. */
+void check_set(struct node *node, uint64_t entry);
+void check_settings_finish(struct check *check);
 
 /* ---- check_end.c ---- */
 

@@ -100,17 +100,21 @@ static void acknowledged(struct check_append *append)
 	struct sim *sim = append->sim;
 	struct check *check = &sim->check;
 	struct node *node = append->node;
+	struct check_append *of = append->of;
 	uint64_t first_offset = append->append.first_offset;
 	check_member(node);
+	if (append->wrong)
+		world_break(&sim->world, "%s acknowledges append %" PRIu64 ", under another key than its session has",
+		            node->name, append->number);
 	/* Its entry has rotted on the only member that was seen to commit it: the others show it later, if there are any. */
-	if (!append->placed && node->checked < look_commit(node->cluster)) {
-		append->unseen = true;
+	if (!of->placed && node->checked < look_commit(node->cluster)) {
+		of->unseen = true;
 		append->fate = CHECK_DONE;
 		append->first_offset = first_offset;
 		sim->counts.acknowledged++;
 		return;
 	}
-	if (!append->placed || append->place != first_offset) {
+	if (!of->placed || of->place != first_offset) {
 		world_break(&sim->world,
 		            "%s acknowledges append %" PRIu64 " at %" PRIu64 ", and it is not committed there",
 		            node->name, append->number, first_offset);
@@ -121,7 +125,7 @@ static void acknowledged(struct check_append *append)
 	sim->counts.acknowledged++;
 	/* Not while a disk is lost: what was on it does not count any more. Nor while a member is down: it may have led,
 	 * by a configuration that nobody else has. That it was durable when it was committed has been looked at then. */
-	if (sim->schedule.damaged == 0 && all_up(sim) && !check_durable(sim, check->records[append->place].entry))
+	if (sim->schedule.damaged == 0 && all_up(sim) && !check_durable(sim, check->records[of->place].entry))
 		world_break(&sim->world, "append %" PRIu64 " is acknowledged, and is durable on no majority",
 		            append->number);
 	if (first_offset + append->count > check->acknowledged)
@@ -131,6 +135,27 @@ static void acknowledged(struct check_append *append)
 		            "%s acknowledges append %" PRIu64 " at %" PRIu64 ", and shows %" PRIu64
 		            " as the next offset",
 		            node->name, append->number, first_offset, node->next_offset);
+}
+
+static bool has_session(const struct machine *machine, uint64_t id)
+{
+	for (size_t i = 0; i < machine->session_count; i++)
+		if (machine->sessions[i]->id == id)
+			return true;
+	return false;
+}
+
+/* Whether some leader can say that the session has ended. */
+static bool may_have_ended(const struct check_append *append)
+{
+	const struct sim *sim = append->sim;
+	if (!has_session(&sim->check.machine, append->session.id) || sim->schedule.damaged > 0)
+		return true;
+	for (unsigned i = 0; i < sim->node_count; i++)
+		if (node_up(&sim->nodes[i]) && look_machine(sim->nodes[i].cluster)->entry >= append->session.id &&
+		    !has_session(look_machine(sim->nodes[i].cluster), append->session.id))
+			return true;
+	return false;
 }
 
 /* Whether the reason to refuse it is one. */
@@ -143,6 +168,10 @@ static bool well_refused(const struct check_append *append, int status)
 		return conditional && sim->check.next_offset > append->expected;
 	case -ENXIO:
 		return conditional && append->floor < append->expected;
+	case -EKEYEXPIRED:
+		return append->session.id != 0 && may_have_ended(append);
+	case -EINVAL:
+		return append->wrong;
 	case -ENOSPC:
 		return sim->counts.faults[FAULT_FULL] > 0;
 	case -EHOSTUNREACH:
@@ -158,11 +187,13 @@ static void refused(struct check_append *append, int status)
 {
 	struct sim *sim = append->sim;
 	append->fate = CHECK_REFUSED;
+	append->of->alive--;
 	sim->counts.refused++;
 	check_member(append->node);
-	if (append->placed)
+	/* What is not known of another time that it was given may have come true. */
+	if (append->of->placed && append->of->alive == 0)
 		world_break(&sim->world, "append %" PRIu64 " is refused (%d), and is committed at %" PRIu64,
-		            append->number, status, append->place);
+		            append->number, status, append->of->place);
 	if (!well_refused(append, status))
 		world_break(&sim->world, "append %" PRIu64 " is refused with %d, without reason", append->number,
 		            status);

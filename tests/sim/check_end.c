@@ -137,9 +137,9 @@ void check_finally(struct sim *sim)
 	for (uint64_t i = 0; i < sim->check.append_count; i++) {
 		const struct check_append *append = sim->check.appends[i];
 		if (append->fate == CHECK_DONE &&
-		    (append->placed ? append->place != append->first_offset : !append->unseen))
+		    (append->of->placed ? append->of->place != append->first_offset : !append->of->unseen))
 			world_break(&sim->world, "append %" PRIu64 " is not where it was acknowledged", i);
-		if (append->fate == CHECK_REFUSED && append->placed)
+		if (append->of->alive == 0 && append->of->placed)
 			world_break(&sim->world, "append %" PRIu64 " was refused, and is there", i);
 	}
 }

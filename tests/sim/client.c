@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/sim/sim.h"
 
@@ -12,6 +14,8 @@ struct request {
 		struct service_read read;
 		struct service_command command;
 	};
+	char key[16]; /* of a setting, and its value */
+	unsigned char *value;
 	struct sim *sim;
 	struct client *client; /* NULL: of none */
 	struct node *node;
@@ -38,30 +42,40 @@ static void on_append(struct service_append *append, void *arg)
 	struct client *client = arg;
 	done(client);
 	check_answer((struct check_append *)append, append->status);
+	if (client != NULL)
+		client_under_answered(client, (struct check_append *)append);
 }
 
-static struct check_append *send_append(struct node *node, struct client *client, uint64_t expected)
+bool client_give(struct node *node, struct client *client, struct check_append *append)
 {
 	struct sim *sim = node->sim;
-	struct check_append *append = check_new_append(sim, node, expected);
 	size_t size = 0;
 	for (uint32_t i = 0; i < append->count; i++)
 		size += append->sizes[i];
 	unsigned char *data = world_allocate(NULL, size);
 	size_t at = 0;
 	for (uint32_t i = 0; i < append->count; at += append->sizes[i++])
-		check_fill(append, i, data + at);
+		check_fill(append->of, i, data + at);
 	if (client != NULL)
 		client->out++;
 	world_trace(&sim->world, "append %" PRIu64 " to %s", append->number, node->name);
-	int rc = service_append_at(node->service, &append->append, expected, data, append->sizes, append->count,
-	                           on_append, client);
+	int rc = append->session.id == 0 ? service_append_at(node->service, &append->append, append->expected, data,
+	                                                     append->sizes, append->count, on_append, client)
+	                                 : service_append_under(node->service, &append->append, &append->session,
+	                                                        append->sequence, append->expected, data, append->sizes,
+	                                                        append->count, on_append, client);
 	free(data);
 	if (rc == 0)
-		return append;
+		return true;
 	done(client);
 	check_answer(append, rc);
-	return NULL;
+	return false;
+}
+
+static struct check_append *send_append(struct node *node, struct client *client, uint64_t expected)
+{
+	struct check_append *append = check_new_append(node->sim, node, expected);
+	return client_give(node, client, append) ? append : NULL;
 }
 
 struct check_append *client_append(struct node *node, uint64_t expected)
@@ -147,9 +161,16 @@ static void answer_command(struct request *request, int status)
 	}
 	if (hear && status == 0 && command->kind == SERVICE_TRIM && command->offset > sim->check.trimmed)
 		sim->check.trimmed = command->offset;
-	if (command->kind >= SERVICE_SET_ROLE)
+	if (hear && status == 0 && command->kind == SERVICE_SET) {
+		check_member(request->node);
+		check_set(request->node, command->value);
+	}
+	if (command->kind >= SERVICE_SET_ROLE && command->kind <= SERVICE_TRANSFER)
 		schedule_answered(sim);
+	if (command->kind == SERVICE_OPEN_SESSION)
+		client_under_opened(request->client, command, hear && status == 0);
 	done(request->client);
+	free(request->value);
 	free(request);
 }
 
@@ -165,6 +186,13 @@ static void send_command(struct node *node, struct client *client, const struct 
 	*request = (struct request){
 		.sim = sim, .client = client, .node = node, .life = node->life, .floor = sim->check.acknowledged};
 	request->command = *command;
+	if (command->kind == SERVICE_SET) {
+		snprintf(request->key, sizeof request->key, "%s", command->key);
+		request->value = world_allocate(NULL, command->setting_size + 1);
+		memcpy(request->value, command->setting, command->setting_size);
+		request->command.key = request->key;
+		request->command.setting = request->value;
+	}
 	if (client != NULL)
 		client->out++;
 	if (command->kind == SERVICE_RETAIN && command->bytes != 0 && command->bytes < sim->check.least_kept)
@@ -182,13 +210,33 @@ void client_command(struct node *node, const struct service_command *command)
 	node_after(node);
 }
 
+void client_ask(struct node *node, struct client *client, const struct service_command *command)
+{
+	send_command(node, client, command);
+}
+
+static void set(struct client *client)
+{
+	struct world *world = &client->sim->world;
+	static unsigned char value[20000];
+	char key[2] = {(char)world_between(world, 'a', 'h'), '\0'};
+	size_t size = world_chance(world, 200) ? 0
+	                                       : world_between(world, 1, world_chance(world, 50) ? sizeof value : 100);
+	for (size_t i = 0; i < size && i < 8; i++)
+		value[i] = (unsigned char)world_between(world, 0, 255);
+	client_ask(client->node, client,
+	           &(struct service_command){.kind = SERVICE_SET, .key = key, .setting = value, .setting_size = size});
+}
+
 /* ---- What they do ---- */
 
 static void act(struct client *client)
 {
 	struct world *world = &client->sim->world;
 	uint64_t dice = world_between(world, 0, 99);
-	if (dice < 68 - client->conditional)
+	if (world_between(world, 1, 100) <= client->under)
+		client_under_act(client);
+	else if (dice < 68 - client->conditional)
 		send_append(client->node, client, SERVICE_ANYWHERE);
 	else if (dice < 68)
 		append_at(client);
@@ -196,8 +244,10 @@ static void act(struct client *client)
 		send_read(client, world_chance(world, 500) ? SERVICE_RECORD : SERVICE_STAT);
 	else if (dice < 93)
 		send_read(client, SERVICE_STREAM);
+	else if (dice < 97)
+		client_ask(client->node, client, &(struct service_command){.kind = SERVICE_END});
 	else
-		send_command(client->node, client, &(struct service_command){.kind = SERVICE_END});
+		set(client);
 	node_after(client->node);
 }
 
@@ -236,6 +286,7 @@ void client_start(struct sim *sim)
 		client->out_max = world_chance(world, 300) ? 1 : (unsigned)world_between(world, 1, 20);
 		client->pause_us = (busy ? world_between(world, 5, 20) : world_between(world, 20, 400)) * WORLD_MS;
 		client->conditional = world_chance(world, 200) ? (unsigned)world_between(world, 20, 60) : 8;
+		client->under = world_chance(world, 500) ? (unsigned)world_between(world, 10, 90) : 0;
 		world_after(world, world_between(world, 0, 500 * WORLD_MS), fire, client, 0);
 	}
 }

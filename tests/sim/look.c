@@ -29,6 +29,11 @@ uint64_t look_commit(const struct cluster *cluster)
 	return cluster->commit;
 }
 
+uint64_t look_applied(const struct cluster *cluster)
+{
+	return cluster->applied.entry;
+}
+
 const struct machine *look_machine(const struct cluster *cluster)
 {
 	return &cluster->machine;

@@ -17,6 +17,8 @@ bool look_stands(const struct cluster *cluster);
 uint64_t look_term(const struct cluster *cluster);
 /* The last entry that it holds for committed. */
 uint64_t look_commit(const struct cluster *cluster);
+/* The last entry that it has applied. */
+uint64_t look_applied(const struct cluster *cluster);
 /* Its machine, which stands at the log's end. */
 const struct machine *look_machine(const struct cluster *cluster);
 /* The first entry that it has lost, or the last one that it has. */

@@ -60,7 +60,8 @@ struct node {
 	size_t read_count;
 
 	/* What the checker has seen of it. */
-	uint64_t checked; /* committed entries, in this life */
+	uint64_t checked;      /* committed entries, in this life */
+	uint64_t opened_entry; /* the last one in its log when it was opened */
 	uint64_t next_offset;
 	uint64_t durable; /* when it went down */
 	bool rotted;      /* its disk has, once: nothing may have looked at that place since */
