@@ -338,7 +338,8 @@ static void done(struct task *task, int status)
 		return;
 	}
 	if (status == 0)
-		view_learn(client, first_offset + batch->count - 1);
+		view_appended(client, first_offset, batch->count,
+		              batch->counted - (size_t)batch->count * RECORD_OVERHEAD);
 	answer(client, batch, status, first_offset);
 }
 

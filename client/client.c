@@ -66,6 +66,7 @@ static void turn(struct client *client)
 	batches_turn(client);
 	tasks_turn(client);
 	look_ready(client);
+	view_tell(client);
 	const struct batches *batches = &client->batches;
 	if (service_awaits_room(&client->service) && batches->queue_count < CLIENT_QUEUE_COUNT_MAX / 2 &&
 	    batches->queue_size < CLIENT_QUEUE_SIZE_MAX / 2)
@@ -116,6 +117,8 @@ static void state_op(struct service *service, struct service_state *state)
 	*state = view->state;
 	if (view->least_offset > state->next_offset)
 		state->next_offset = view->least_offset;
+	if (view->stream_end > state->stream_end)
+		state->stream_end = view->stream_end;
 }
 
 static size_t members_op(struct service *service, struct service_member *members, size_t capacity)

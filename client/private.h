@@ -183,6 +183,8 @@ void roster_finish(struct client *client);
 void roster_members(struct client *client);
 /* A server to ask, where it can be another than the one with that serial: the leader, or one in turn. NULL: none is open. */
 struct server *roster_pick(struct client *client, bool leader, uint64_t avoid);
+/* Whether the leader is open. */
+bool roster_leads(const struct client *client);
 void roster_tick(struct client *client, uint64_t now_ms);
 /* Whether all that there are refuse whom we say to be. */
 bool roster_refuses(const struct client *client);
@@ -275,12 +277,21 @@ struct view {
 	char rpc_addresses[SERVICE_MEMBERS_MAX][SERVICE_ADDRESS_SIZE];
 	size_t member_count;
 	uint64_t least_offset; /* one more than the highest offset that this client knows of */
+	uint64_t stream_end;   /* the highest that this client knows of: where its own records, */
+	uint64_t own_offset;   /* those below this offset, follow on what was told, they count */
+	uint64_t told_offset;  /* the least_offset, and the entry of settings, that those who watch know of */
+	uint64_t told_settings;
+	uint64_t moved_ms; /* when it was last looked for the leader */
 };
 
 void view_turn(struct client *client);
 void view_end(struct client *client);
 /* A record with that offset is there. */
 void view_learn(struct client *client, uint64_t offset);
+/* So many records, of so many bytes in all, were appended by this client. */
+void view_appended(struct client *client, uint64_t first_offset, uint32_t count, uint64_t size);
+/* Tells those who watch, if there is something to tell. */
+void view_tell(struct client *client);
 
 /* ---- client.c ---- */
 

@@ -158,6 +158,15 @@ struct server *roster_pick(struct client *client, bool leader, uint64_t avoid)
 	return best;
 }
 
+bool roster_leads(const struct client *client)
+{
+	for (size_t i = 0; i < client->roster.count; i++)
+		if (client->view.state.leader != 0 && client->roster.servers[i]->member == client->view.state.leader &&
+		    server_open(client->roster.servers[i]))
+			return true;
+	return false;
+}
+
 void roster_tick(struct client *client, uint64_t now_ms)
 {
 	const struct roster *roster = &client->roster;

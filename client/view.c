@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MOVE_MS 1000u              /* how often it is looked whether the leader can be asked */
 #define STATE_SIZE_MAX (64u << 10) /* bytes of a message with a state and all members */
 
 static void message(struct exchange *exchange, const void *data, size_t size);
@@ -77,6 +78,10 @@ static void take(struct view *view, const Clog__V1__State *told)
 	view->known = true;
 	if (state->next_offset > view->least_offset)
 		view->least_offset = state->next_offset;
+	if (state->next_offset >= view->own_offset) {
+		view->own_offset = state->next_offset;
+		view->stream_end = state->stream_end;
+	}
 	take_members(view, told);
 }
 
@@ -84,7 +89,6 @@ static void message(struct exchange *exchange, const void *data, size_t size)
 {
 	struct client *client = exchange->client;
 	struct view *view = &client->view;
-	struct service_state before, after;
 	Clog__V1__State *told = clog__v1__state__unpack(NULL, size, data);
 	if (told == NULL) {
 		/* What it says cannot be read: another may be clearer. */
@@ -93,16 +97,12 @@ static void message(struct exchange *exchange, const void *data, size_t size)
 		return;
 	}
 	const bool members = told->n_members > 0;
-	service_state(&client->service, &before);
 	take(view, told);
 	clog__v1__state__free_unpacked(told, NULL);
-	service_state(&client->service, &after);
 	view->wait_ms = 0;
 	if (members)
 		roster_members(client);
 	client_soon(client);
-	if (after.next_offset > before.next_offset || after.settings_entry != before.settings_entry)
-		service_tell_more(&client->service);
 }
 
 void view_learn(struct client *client, uint64_t offset)
@@ -110,6 +110,29 @@ void view_learn(struct client *client, uint64_t offset)
 	struct view *view = &client->view;
 	if (offset >= view->least_offset)
 		view->least_offset = offset + 1;
+	client_soon(client);
+}
+
+void view_appended(struct client *client, uint64_t first_offset, uint32_t count, uint64_t size)
+{
+	struct view *view = &client->view;
+	/* They begin where what is known ends: then it is known where they end. */
+	if (view->known && first_offset == view->own_offset) {
+		view->own_offset += count;
+		view->stream_end += size;
+	}
+	view_learn(client, first_offset + count - 1);
+}
+
+void view_tell(struct client *client)
+{
+	struct view *view = &client->view;
+	if (!view->known ||
+	    (view->least_offset == view->told_offset && view->state.settings_entry == view->told_settings))
+		return;
+	view->told_offset = view->least_offset;
+	view->told_settings = view->state.settings_entry;
+	service_tell_more(&client->service);
 }
 
 /* ---- Who tells it ---- */
@@ -129,9 +152,23 @@ static void ended(struct exchange *exchange)
 	client_soon(client);
 }
 
+/* The leader is the first to know: where another tells the state, it is moved. */
+static void move(struct client *client)
+{
+	struct view *view = &client->view;
+	if (view->exchange.server == NULL || client_now(client) < view->moved_ms + MOVE_MS)
+		return;
+	view->moved_ms = client_now(client);
+	if (view->exchange.server->member == view->state.leader || !roster_leads(client))
+		return;
+	exchange_cancel(&view->exchange);
+	view->wait_ms = 0;
+}
+
 void view_turn(struct client *client)
 {
 	struct view *view = &client->view;
+	move(client);
 	if (client->closing || exchange_active(&view->exchange) || client_now(client) < view->again_ms)
 		return;
 	struct server *server = roster_pick(client, true, view->wait_ms > 0 ? view->asked : 0);

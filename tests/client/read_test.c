@@ -223,6 +223,28 @@ static bool knows_members(void *arg)
 	return service_members(client_service(world->client), members, SERVICE_MEMBERS_MAX) == 3;
 }
 
+static void what_the_client_appends_itself_is_more_at_once(void **state)
+{
+	struct service_watch watch;
+	struct service_state now;
+	/* No server tells of it. */
+	for (size_t i = 0; i < 3; i++)
+		world->servers[i].behind = 5;
+	far_until(world, knows_members, NULL);
+	tellings = 0;
+	service_watch(client_service(world->client), &watch, on_more, NULL);
+	for (size_t i = 0; i < 3; i++)
+		world->servers[i].behind = 6 + (uint64_t)i;
+	assert_int_equal(far_append_one(world, "four"), 0);
+	assert_int_equal(far_append_one(world, "five5"), 0);
+	uint64_t end = 22;
+	far_until(world, is_told, &end);
+	service_unwatch(client_service(world->client), &watch);
+	service_state(client_service(world->client), &now);
+	assert_int_equal(now.next_offset, 22);
+	assert_int_equal(now.stream_end, 20 * 8 + 10 + 4 + 5);
+}
+
 static void the_members_and_where_they_are_is_known(void **state)
 {
 	struct service_member members[SERVICE_MEMBERS_MAX];
@@ -359,6 +381,7 @@ int main(void)
 		TEST(a_server_that_dies_is_not_missed),
 		TEST(a_read_without_a_server_fails_at_its_deadline),
 		TEST(who_watches_is_told_of_more),
+		TEST(what_the_client_appends_itself_is_more_at_once),
 		TEST(the_members_and_where_they_are_is_known),
 		TEST(what_is_known_never_goes_back),
 		TEST(commands_are_carried_out),
