@@ -133,6 +133,20 @@ int auth_access_load(struct auth_access *access, const struct auth_setting *sett
 	return first.code == 0 ? 0 : clog_error_set(err, first.code, "%s", first.text);
 }
 
+int auth_setting_check(const struct auth_setting *setting, struct clog_error *err)
+{
+	struct token token;
+	const size_t prefix = strlen(AUTH_TOKEN_KEY);
+	if (setting->size == 0)
+		return 0;
+	if (strcmp(setting->key, AUTH_ACL_KEY) == 0)
+		return auth_acl_check(setting->value, setting->size, err);
+	if (strncmp(setting->key, AUTH_TOKEN_KEY, prefix) != 0 ||
+	    token_decode(&token, setting->key + prefix, setting->value, setting->size) == 0)
+		return 0;
+	return clog_error_set(err, -EINVAL, "this is not what is kept of a token");
+}
+
 /* ---- Who has a bearer token ---- */
 
 static int check_token(const struct auth_access *access, const char *text, size_t size, char name[AUTH_NAME_SIZE],

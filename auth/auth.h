@@ -89,6 +89,10 @@ struct auth_setting {
 #define AUTH_ACL_KEY "acl"
 #define AUTH_TOKEN_KEY "token/"
 
+/* Whether a setting can be read, so that a door can refuse what would permit nothing: -EINVAL, -EMSGSIZE, with a sentence.
+ * Without bytes it goes, and can; so can what others keep. */
+int auth_setting_check(const struct auth_setting *setting, struct clog_error *err);
+
 /* Knows nothing at first: as after auth_access_forget. -ENOMEM. */
 int auth_access_create(struct auth_access **access);
 void auth_access_destroy(struct auth_access *access);

@@ -1,6 +1,7 @@
 /* command: Command and OpenSession of clog.v1.Clog, which are service_command. */
 #include "rpc/private.h"
 
+#include "error/error.h"
 #include "proto/clog.pb-c.h"
 
 #include <errno.h>
@@ -98,6 +99,13 @@ static int take_setting(struct call *call, const Clog__V1__CommandRequest *reque
 	if (size > SERVICE_VALUE_SIZE_MAX) {
 		call_refuse(call, -EMSGSIZE, "a setting has at most 32768 bytes");
 		return -EMSGSIZE;
+	}
+	const struct auth_setting setting = {request->key, request->setting.data, size};
+	struct clog_error err = {0};
+	int rc = auth_setting_check(&setting, &err);
+	if (rc != 0) {
+		call_refuse(call, rc, err.text);
+		return rc;
 	}
 	memcpy(command->key, request->key, key_size);
 	command->command.key = command->key;

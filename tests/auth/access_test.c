@@ -226,6 +226,24 @@ static void a_token_that_cannot_be_read_is_none_and_is_told(void **state)
 	assert_may(&alice, all);
 }
 
+static void what_could_not_be_read_can_be_refused_before(void **state)
+{
+	(void)state;
+	const struct {
+		struct auth_setting setting;
+		int rc;
+	} settings[] = {{{"acl", "p, *, *, *", 10}, 0},
+	                {{"acl", "p, *, *", 7}, -EINVAL},
+	                {{"acl", "", 0}, 0},
+	                {{"token/ci", token_value, strlen(token_value)}, 0},
+	                {{"token/ci", token_value, strlen(token_value) - 1}, -EINVAL},
+	                {{"token/c i", token_value, strlen(token_value)}, -EINVAL},
+	                {{"token/ci", NULL, 0}, 0},
+	                {{"other", "x", 1}, 0}};
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+		assert_int_equal(auth_setting_check(&settings[i].setting, &err), settings[i].rc);
+}
+
 static void a_token_ends_when_it_expires_and_when_it_is_revoked(void **state)
 {
 	(void)state;
@@ -364,6 +382,7 @@ int main(void)
 		TEST(without_an_access_at_all_there_are_no_tokens),
 		TEST(a_list_that_cannot_be_read_permits_nothing_and_is_told),
 		TEST(a_token_that_cannot_be_read_is_none_and_is_told),
+		TEST(what_could_not_be_read_can_be_refused_before),
 		TEST(a_token_ends_when_it_expires_and_when_it_is_revoked),
 		TEST(another_token_of_the_same_name_is_another_one),
 		TEST(a_jwt_ends_at_its_time),

@@ -231,7 +231,7 @@ static void a_command_is_answered_when_it_is_done(void **state)
 	Clog__V1__CommandRequest request = CLOG__V1__COMMAND_REQUEST__INIT;
 	uint8_t value[] = "value";
 	request.kind = SERVICE_SET;
-	request.key = (char *)"token/ci";
+	request.key = (char *)"first/ci";
 	request.setting.data = value;
 	request.setting.len = sizeof value;
 	int32_t stream = client_ask(client, COMMAND, &request.base);
@@ -240,7 +240,7 @@ static void a_command_is_answered_when_it_is_done(void **state)
 	request.key = (char *)"other/xx";
 	request.setting.len = 0;
 	int32_t other = client_ask(client, COMMAND, &request.base);
-	assert_string_equal(door->commands[0]->key, "token/ci");
+	assert_string_equal(door->commands[0]->key, "first/ci");
 	assert_memory_equal(door->commands[0]->setting, value, sizeof value);
 	assert_int_equal(door->commands[1]->setting_size, 0);
 	add_record(door, 1);
@@ -326,6 +326,13 @@ static void commands_that_are_none_are_refused(void **state)
 	client_ask(client, COMMAND, &request.base);
 	assert_int_equal(client->door.command_count, 1);
 	free(request.setting.data);
+	/* What nobody could read of who may do what is not taken. */
+	request.setting = (ProtobufCBinaryData){.data = (uint8_t *)"p, alice", .len = 8};
+	request.key = (char *)"acl";
+	assert_ended(client, client_ask(client, COMMAND, &request.base), "3", "EINVAL", "refused");
+	request.key = (char *)"token/ci";
+	assert_ended(client, client_ask(client, COMMAND, &request.base), "3", "EINVAL", "refused");
+	assert_int_equal(client->door.command_count, 1);
 	/* A key that has a NUL in it is not taken for what stands before. */
 	unsigned char bytes[] = {0, 0, 0, 0, 7, 8, SERVICE_SET, 0x3a, 3, 'a', 0, 'b'};
 	struct body body = {.data = bytes, .size = sizeof bytes};
