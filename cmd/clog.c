@@ -5,11 +5,13 @@
 #include "error/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
 	const char *name;
@@ -68,9 +70,19 @@ static int run(int argc, char *argv[], struct clog_error *err)
 	return clog_refuse(err, "there is no command '%s'", argv[1]);
 }
 
+/* Whoever starts it with stdin, stdout or stderr closed shall not have a connection or a file take the place: what is printed
+ * would go there. What is opened instead can be neither read from nor written to. */
+static void occupy(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			exit(CLOG_FAILED);
+}
+
 int main(int argc, char *argv[])
 {
 	struct clog_error err = {0};
+	occupy();
 	opterr = 0;
 	const int status = run(argc, argv, &err);
 	/* A path may have control bytes, and so may what somebody else said. */

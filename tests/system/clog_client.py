@@ -94,6 +94,14 @@ class Alone(ClientTest, MemberTest):
         self.assertEqual(self.shell(f"{cluster.clog()} tail --server {ADDRESS} > /dev/full 2> full; echo $?", seconds=20,
                                     env=self.environment()), b"1\n")
 
+    def test_what_is_closed_is_not_taken_for_a_connection(self):
+        clog = f"{cluster.clog()} --server {ADDRESS}"
+        self.clog("append", feed=b"one")
+        script = f"""{clog} append <&-; echo $?; {clog} append --lines <&-; echo $?
+            {clog} token create ci --grant admin >&-; echo $?; {clog} read 0 >&-; echo $?; echo x | {clog} append 2>&-"""
+        self.assertEqual(self.shell(f"({script}) 2> said", env=self.environment()), b"1\n1\n1\n1\n1\n")
+        self.assertEqual(self.clog("tail"), b"onex\n")
+
     def test_a_token_may_do_what_it_grants_until_it_is_revoked(self):
         path = self.member.folder + "/token"
         self.clog("token", "create", "ci", "--grant", "produce", "--ttl", "1d", "--out", path)
