@@ -107,3 +107,10 @@ struct outcome running_run(int (*command)(const struct target *target, int argc,
 		waitpid(writer, NULL, 0);
 	return outcome;
 }
+
+struct outcome running_words(int (*command)(const struct target *target, int argc, char *argv[],
+                                            struct clog_error *err),
+                             const char *const *words)
+{
+	return running_run(command, words, words[0], strlen(words[0]));
+}

@@ -22,9 +22,11 @@ struct outcome {
 /* Runs a command with these words, the last of which is NULL, and input as stdin (NULL: it is empty). */
 struct outcome running_run(int (*command)(const struct target *target, int argc, char *argv[], struct clog_error *err),
                            const char *const *words, const void *input, size_t input_size);
-#define RUN(command, input, ...)                                                                                       \
-	running_run((command), (const char *const[]){"command", __VA_ARGS__ __VA_OPT__(, ) NULL}, (input),             \
-	            strlen(input))
+/* The same: the first of the words is the input, as text. */
+struct outcome running_words(int (*command)(const struct target *target, int argc, char *argv[],
+                                            struct clog_error *err),
+                             const char *const *words);
+#define RUN(command, ...) running_words((command), (const char *const[]){__VA_ARGS__, NULL})
 /* The same with a pipe as stdin that gives the input in pieces of a byte. */
 void running_by_pieces(int yes);
 

@@ -34,7 +34,7 @@ static int take(const char *const *words)
 	argv[argc] = NULL;
 	return target_take(&target, &argc, argv, look_up, NULL, &err);
 }
-#define TAKE(...) take((const char *const[]){"clog", __VA_ARGS__ __VA_OPT__(, ) NULL})
+#define TAKE(...) take((const char *const[]){"clog", __VA_ARGS__, NULL})
 
 static void assert_left(const char *expected)
 {
