@@ -333,6 +333,13 @@ class Table(member.MemberTest):
         doors = {door for _, door in tried}
         self.assertEqual(tried, {(who, door) for who in askers for door in doors}, "each is tried at each door")
 
+    def test_the_documentation_has_these_tables(self):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "access.md")
+        with open(path, encoding="utf-8") as file:
+            text = "".join(line for line in file if not line.startswith("| ---"))
+        for table in (USERS, CERTIFICATES, TOKENS, LISTED, LISTED_USERS, PEERS):
+            self.assertIn(table, text)
+
     # Users
 
     def test_users_by_owner_group_and_mode(self):
