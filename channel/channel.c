@@ -294,6 +294,12 @@ static void take_bytes(struct channel *channel, const void *data, size_t size)
 	take_plain(channel);
 }
 
+static void end(struct channel *channel)
+{
+	uv_read_stop((uv_stream_t *)&channel->tcp);
+	channel->ops->ended(channel->arg);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
 	struct channel *channel = stream->data;
@@ -301,6 +307,9 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 		return;
 	if (size > 0)
 		take_bytes(channel, buffer->base, (size_t)size);
+	else if (size == UV_EOF && channel->state == STATE_OPEN && channel->stream == NULL &&
+	         channel->ops->ended != NULL)
+		end(channel);
 	else if (size == UV_EOF)
 		fail(channel, -ECONNRESET, "the other side closed it");
 	else if (size < 0)

@@ -39,6 +39,8 @@ struct channel_ops {
 	void (*soon)(void *arg);
 	/* It was busy and is no more. */
 	void (*drained)(void *arg);
+	/* The other side of a plain one sends no more, and may still listen. NULL: that is the end of it. */
+	void (*ended)(void *arg);
 	/* It is over, and carries nothing any more; it is still to be destroyed. The sentence says why, and is borrowed; status
 	 * is -ECONNRESET or the like where the other side or the way ended it, -EPROTO or -EACCES where its TLS did. */
 	void (*closed)(void *arg, int status, const char *sentence);

@@ -48,6 +48,7 @@ static void look(uv_timer_t *timer)
 		next = connection->next;
 		http_wire_look(connection, now_ms);
 	}
+	http_listen_turn(http);
 	if (http->tls_folder != NULL && tls_folder_stamp(http->tls_folder) != http->tls_stamp)
 		rpc_http_reload(http);
 	if (!http->stopping || http->connection_count > 0 || http->request_count > 0)

@@ -90,7 +90,7 @@ struct http_connection {
 	struct http_connection *next, **place;
 	char *kept; /* bytes that have come and could not be taken yet */
 	size_t kept_size, kept_capacity;
-	bool opened;
+	bool ended;              /* its client sends no more */
 	bool leaving;            /* nothing more is taken; it closes once its bytes have gone */
 	bool ending;             /* it closes now */
 	uint64_t deadline_ms;    /* for its handshake, and without a request for the next one */
@@ -108,8 +108,8 @@ struct http_request {
 	bool old; /* HTTP/1.0: no chunks, and the connection is closed */
 	/* Who asks. */
 	struct auth_principal principal;
-	char principal_name[AUTH_NAME_SIZE]; /* a token's */
-	uint64_t again_ms;                   /* when that it may was looked at last */
+	char principal_name[AUTH_NAME_SIZE];
+	uint64_t again_ms; /* when that it may was looked at last */
 	char content_type[HTTP_WORD_SIZE];
 	char accept[HTTP_WORD_SIZE];
 	char if_none_match[HTTP_WORD_SIZE];

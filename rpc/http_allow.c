@@ -76,6 +76,11 @@ bool http_allow_know(struct http_request *request, const struct http_lines *line
 	}
 	know_connection(request->connection);
 	request->principal = request->connection->principal;
+	/* The request may outlive its connection. */
+	if (request->principal.name != NULL) {
+		snprintf(request->principal_name, sizeof request->principal_name, "%s", request->principal.name);
+		request->principal.name = request->principal_name;
+	}
 	return true;
 }
 

@@ -85,7 +85,7 @@ ssize_t http_websocket_take(struct http_connection *connection, const char *data
 	if (opcode == PING)
 		write_frame(connection, PONG, text, length);
 	if (opcode == CLOSE) {
-		write_frame(connection, CLOSE, text, length < 2 ? length : 2);
+		write_frame(connection, CLOSE, text, length < 2 ? 0 : 2);
 		http_wire_leave(connection);
 	}
 	return (ssize_t)(2 + MASK_SIZE + length);

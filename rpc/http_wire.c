@@ -230,7 +230,7 @@ static void write_piece(struct http_connection *connection, struct http_request 
 static void done(struct http_connection *connection, struct http_request *request)
 {
 	const uint64_t now_ms = uv_now(connection->http->loop);
-	const bool close = request->close;
+	const bool close = request->close || (connection->ended && connection->kept_size == 0);
 	if (!request->whole) {
 		/* Who is still sending is heard out for a moment, or the answer might be lost with the connection. */
 		if (request->deadline_ms == 0 || request->deadline_ms > now_ms + HTTP_LINGER_MS)
@@ -277,6 +277,7 @@ static void on_turn(void *arg)
 	struct http_connection *connection = arg;
 	while (!connection->leaving && write_some(connection) && connection->kept_size > 0)
 		take_kept(connection);
+	connection->ending |= connection->ended && connection->request == NULL && !connection->leaving;
 	settle(connection);
 }
 
@@ -284,8 +285,17 @@ static void on_turn(void *arg)
 
 static void on_opened(void *arg)
 {
+}
+
+/* The client sends no more: what it has asked for whole is answered. */
+static void on_ended(void *arg)
+{
 	struct http_connection *connection = arg;
-	connection->opened = true;
+	const struct http_request *request = connection->request;
+	connection->ended = true;
+	if (request == NULL || !request->whole || request->websocket || request->watching)
+		connection->ending = true;
+	settle(connection);
 }
 
 static void on_closed(void *arg, int status, const char *sentence)
@@ -293,8 +303,12 @@ static void on_closed(void *arg, int status, const char *sentence)
 	destroy(arg);
 }
 
-static const struct channel_ops channel_ops = {
-	.opened = on_opened, .bytes = on_bytes, .soon = on_turn, .drained = on_turn, .closed = on_closed};
+static const struct channel_ops channel_ops = {.opened = on_opened,
+                                               .bytes = on_bytes,
+                                               .soon = on_turn,
+                                               .drained = on_turn,
+                                               .ended = on_ended,
+                                               .closed = on_closed};
 
 void http_wire_accept(struct rpc_http *http)
 {

@@ -4,6 +4,7 @@ import contextlib
 import json
 import random
 import re
+import socket
 import subprocess
 
 import member
@@ -134,6 +135,14 @@ class Calls(HttpTest):
                           "--data-binary", "@-", base], feed=bytes(LARGEST))
         self.assertEqual(self.run_program(["curl", "-sS", base + "/0"]), bytes(LARGEST))
 
+
+    def test_who_sends_no_more_is_answered(self):
+        one = f"POST /v1/records HTTP/1.1\r\nHost: {self.address}\r\nContent-Length: 1\r\nContent-Type: application/octet-stream\r\n\r\nx"
+        for text, count in ((one, 1), (one * 3, 3), (one + one[:-1], 1), (one + one[:20], 1)):
+            with contextlib.closing(self.door.socket()) as wire:
+                wire.sendall(text.encode())
+                wire.shutdown(socket.SHUT_WR)
+                self.assertEqual(read_all(wire).count(b"HTTP/1.1 201 Created"), count)
 
     def test_a_body_may_come_in_chunks(self):
         base = f"http://{self.address}/v1/records"
