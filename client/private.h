@@ -152,7 +152,8 @@ struct server {
 	uint64_t heard_ms; /* when the last byte came; and when it was asked for one, if it was since */
 	uint64_t pinged_ms;
 	uint64_t again_ms, wait_ms;
-	int error; /* of the last connection that failed; 0: it did not */
+	int error;    /* of the last connection that failed; 0: it did not */
+	bool refuses; /* it does not tell us the state */
 };
 
 /* -ENOMEM. */
@@ -186,6 +187,8 @@ struct server *roster_pick(struct client *client, bool leader, uint64_t avoid);
 /* Whether the leader is open. */
 bool roster_leads(const struct client *client);
 void roster_tick(struct client *client, uint64_t now_ms);
+/* The server with that serial does not tell us the state, for who we say to be. */
+void roster_refused(struct client *client, uint64_t serial);
 /* Whether all that there are refuse whom we say to be. */
 bool roster_refuses(const struct client *client);
 

@@ -181,11 +181,18 @@ void roster_tick(struct client *client, uint64_t now_ms)
 			server_connect(roster->servers[i]);
 }
 
+void roster_refused(struct client *client, uint64_t serial)
+{
+	for (size_t i = 0; i < client->roster.count; i++)
+		if (client->roster.servers[i]->serial == serial)
+			client->roster.servers[i]->refuses = true;
+}
+
 bool roster_refuses(const struct client *client)
 {
 	const struct roster *roster = &client->roster;
 	for (size_t i = 0; i < roster->count; i++)
-		if (roster->servers[i]->error != -EACCES)
+		if (roster->servers[i]->error != -EACCES && !roster->servers[i]->refuses)
 			return false;
 	return true;
 }

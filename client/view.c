@@ -142,6 +142,8 @@ static void ended(struct exchange *exchange)
 	struct client *client = exchange->client;
 	struct view *view = &client->view;
 	const int error = outcome_error(&exchange->outcome);
+	if (error == -EACCES)
+		roster_refused(client, view->asked);
 	if (error != 0) {
 		client->ready_error = error;
 		client_say(client, NULL,

@@ -21,6 +21,7 @@ void far_start(struct far *far)
 	struct clog_error err = {0};
 	const struct rpc_options options = {.listen = far->address[0] != '\0' ? far->address : "127.0.0.1:0",
 	                                    .service = &far->service,
+	                                    .tls = far->world->tls,
 	                                    .auth = &far->world->auth};
 	if (rpc_start(&far->rpc, &far->world->loop, &options, &err) != 0)
 		fail_msg("%s", err.text);

@@ -75,6 +75,7 @@ struct far {
 struct far_world {
 	uv_loop_t loop;
 	struct auth_policy auth;
+	struct tls_context *tls; /* that servers which start have; NULL: none */
 	struct far_log log;
 	struct far servers[FAR_SERVERS_MAX];
 	size_t count;
