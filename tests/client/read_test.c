@@ -357,13 +357,13 @@ static void on_settings(void *arg, int status, const struct service_setting *set
 static void a_setting_is_set_and_told(void **state)
 {
 	struct told_settings told = {0};
-	struct service_command set = {.kind = SERVICE_SET, .key = "token/ci", .setting = "value", .setting_size = 5};
+	struct service_command set = {.kind = SERVICE_SET, .key = "note", .setting = "value", .setting_size = 5};
 	assert_int_equal(command_now(&set), 0);
 	assert_int_equal(client_settings(world->client, on_settings, &told), 0);
 	far_until(world, is_set, &told.told);
 	assert_int_equal(told.status, 0);
 	assert_int_equal(told.count, 1);
-	assert_string_equal(told.key, "token/ci");
+	assert_string_equal(told.key, "note");
 	assert_string_equal(told.value, "value");
 }
 
