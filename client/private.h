@@ -34,8 +34,8 @@
 #define CLIENT_AGAIN_MAX_MS 500u
 #define CLIENT_BATCHES_MAX 8u              /* batches under way: while they are, the next one grows */
 #define CLIENT_BATCH_SIZE (512u << 10)     /* bytes: a batch is closed for more once it has these */
-#define CLIENT_BATCH_COUNT 16384u          /* records that a server takes in one message */
-#define CLIENT_MESSAGE_SIZE_MAX (1u << 20) /* bytes of a message that a server takes */
+#define CLIENT_BATCH_COUNT 65536u          /* records that a server takes in one message */
+#define CLIENT_MESSAGE_SIZE_MAX (2u << 20) /* bytes of a message that a server takes */
 #define CLIENT_ANSWER_SIZE_MAX (SERVICE_READ_SIZE_MAX + (64u << 10)) /* and of one that it gives */
 #define CLIENT_QUEUE_SIZE_MAX (64u << 20)  /* bytes appended and not yet answered; past it -EAGAIN */
 #define CLIENT_QUEUE_COUNT_MAX (64u << 10) /* appends not yet answered; past it -EAGAIN */

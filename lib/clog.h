@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 #define CLOG_RECORD_SIZE_MAX 1044480u /* bytes in a record */
-#define CLOG_BATCH_COUNT_MAX 16384u   /* records in one append; */
+#define CLOG_BATCH_COUNT_MAX 65536u   /* records in one append; */
 #define CLOG_BATCH_SIZE_MAX 900000u   /* bytes of them, if they are more than one */
 #define CLOG_SENTENCE_SIZE 512u       /* bytes of a sentence, its NUL included */
 

@@ -10,7 +10,7 @@
 /* A message of the largest size with as many values as a request may have, and what protobuf-c needs around them: for each 16
  * bytes, as many at most to align it, and up to 80 while it looks for the fields. One that is made of a great many more fields
  * does not fit. */
-#define ARENA_SIZE (3u << 20)
+#define ARENA_SIZE (10u << 20)
 
 struct arena {
 	unsigned char *data;

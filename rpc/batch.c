@@ -11,7 +11,7 @@ const char *batch_check(const Log__V1__ProduceRequest *request)
 	if (request->record != NULL && request->n_values > 0)
 		return "the request is malformed: it has a record, and values besides";
 	if (request->n_values > BATCH_VALUES_MAX)
-		return "a request has at most 16384 values";
+		return "a request has at most 65536 values";
 	if (request->session == 0 && (request->session_key != 0 || request->sequence != 0))
 		return "the request is malformed: it has a key or a sequence, and no session";
 	if (request->session != 0 && (request->session_key == 0 || request->sequence == 0))

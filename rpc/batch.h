@@ -12,7 +12,7 @@
 #define BATCH_SIZE                                                                                                     \
 	(256u << 10)      /* bytes of records of several requests that are appended as one batch, but for one larger */
 #define BATCH_COUNT 4096u /* and how many */
-#define BATCH_VALUES_MAX 16384u /* values of a request */
+#define BATCH_VALUES_MAX 65536u /* values of a request */
 
 /* All zero but for expected at first (batch_clear). */
 struct batch {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define FRAMING_HEAD_SIZE 5u
-#define FRAMING_SIZE_MAX (1u << 20)   /* bytes of a message */
+#define FRAMING_SIZE_MAX (2u << 20)   /* bytes of a message */
 #define FRAMING_IDLE_SIZE (64u << 10) /* bytes that are kept for what comes when nothing is there */
 
 /* Bytes that have come and are not taken yet: those from begin to end. All zero at first. */

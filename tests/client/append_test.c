@@ -120,10 +120,10 @@ static void a_batch_that_no_message_holds_is_refused(void **state)
 {
 	struct far_world *world = *state;
 	struct far_append append = {0};
-	uint32_t sizes[2] = {SERVICE_RECORD_SIZE_MAX, SERVICE_RECORD_SIZE_MAX};
-	char *data = calloc(2, SERVICE_RECORD_SIZE_MAX);
+	uint32_t sizes[3] = {SERVICE_RECORD_SIZE_MAX, SERVICE_RECORD_SIZE_MAX, SERVICE_RECORD_SIZE_MAX};
+	char *data = calloc(3, SERVICE_RECORD_SIZE_MAX);
 	struct service *service = client_service(world->client);
-	assert_int_equal(service_append(service, &append.append, data, sizes, 2, NULL, NULL), -EMSGSIZE);
+	assert_int_equal(service_append(service, &append.append, data, sizes, 3, NULL, NULL), -EMSGSIZE);
 	assert_int_equal(service_append(service, &append.append, data, sizes, 0, NULL, NULL), -EINVAL);
 	free(data);
 }

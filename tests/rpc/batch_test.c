@@ -73,7 +73,7 @@ static void the_largest_batch_is_taken_and_no_larger_one(void **state)
 {
 	struct client *client = *state;
 	struct arena *arena = &client->door.rpc.arena;
-	static uint8_t packed[2 << 20];
+	static uint8_t packed[3 << 20];
 	/* As many values as may be, which fill a message. */
 	const size_t each = (FRAMING_SIZE_MAX - BATCH_VALUES_MAX * 3) / BATCH_VALUES_MAX;
 	size_t size = protobuf_c_message_pack(&request_of(BATCH_VALUES_MAX, each)->base, packed);
@@ -82,7 +82,7 @@ static void the_largest_batch_is_taken_and_no_larger_one(void **state)
 	assert_non_null(found);
 	assert_null(batch_check(found));
 	int32_t stream = client_ask(client, PRODUCE, &request_of(BATCH_VALUES_MAX + 1, 1)->base);
-	assert_ended(client, stream, "3", "at most 16384 values");
+	assert_ended(client, stream, "3", "at most 65536 values");
 	stream = client_ask(client, PRODUCE, &request_of(1, SERVICE_RECORD_SIZE_MAX + 1)->base);
 	assert_ended(client, stream, "3", "1044480");
 	/* More than there is memory for. */

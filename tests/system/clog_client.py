@@ -1,5 +1,6 @@
 """clog from a machine that is no member: records, pipes, tokens, a mount, load, and a leader that dies meanwhile."""
 
+import errno
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import cluster
 from member import MemberTest, main, mounts, read
 from wait import until
 
-ADDRESS = "127.0.0.1:8400"
+ADDRESS = "127.0.0.1:8404"
 GRPC_PORT = 8400
 
 
@@ -135,6 +136,14 @@ class Alone(ClientTest, MemberTest):
         follower.kill()
         follower.wait(20)
         follower.stdout.close()
+        lines = b"%049d\n" % 0 * 20971  # a write as large as the kernel lets one be
+        with open(folder + "/log/lines", "wb", buffering=0) as file:
+            self.assertEqual(file.write(lines), len(lines))
+        self.assertEqual(read(folder + "/log/next"), b"21974\n")
+        with open(folder + "/log/lines", "wb", buffering=0) as file, self.assertRaises(OSError) as raised:
+            file.write(b"\n" * 65537)
+        self.assertEqual(raised.exception.errno, errno.EMSGSIZE)
+        self.assertEqual(read(folder + "/log/next"), b"21974\n")
         mount.send_signal(signal.SIGHUP)
         mount.terminate()
         self.assertEqual(mount.wait(20), 0)

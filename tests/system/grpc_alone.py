@@ -17,7 +17,7 @@ from wait import until
 
 ADDRESS = "127.0.0.1:8400"
 RECORD_SIZE_MAX = 1044480
-MESSAGE_SIZE_MAX = 1 << 20
+MESSAGE_SIZE_MAX = 2 << 20
 
 
 class Alone(MemberTest):

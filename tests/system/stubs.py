@@ -41,7 +41,7 @@ class Client:
 
     def __init__(self, address, tls=None, name=None, token=None, bare=False, options=()):
         """With the certificate that is in a folder, by the name of the server; with a token instead; or, bare, as nobody."""
-        options = [("grpc.max_receive_message_length", 2 << 20), ("grpc.max_send_message_length", 2 << 20),
+        options = [("grpc.max_receive_message_length", 2 << 20), ("grpc.max_send_message_length", 3 << 20),
                    ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1), *options]
         if tls:
             options += [("grpc.ssl_target_name_override", name)] if name else []
