@@ -64,7 +64,11 @@ static int write_anew(struct key *key, EVP_PKEY *pkey)
 	const long size = BIO_get_mem_data(bio, &text);
 	if (written && size > 0) {
 		key->pem_size = (size_t)size;
-		key->pem = strndup(text, key->pem_size);
+		key->pem = malloc(key->pem_size + 1);
+	}
+	if (key->pem != NULL) {
+		memcpy(key->pem, text, key->pem_size);
+		key->pem[key->pem_size] = '\0';
 	}
 	BIO_free(bio);
 	return key->pem != NULL ? 0 : -ENOMEM;
