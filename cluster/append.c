@@ -199,6 +199,17 @@ static enum machine_answer find(const struct cluster *cluster, const struct batc
 	                    log_frame_count(batch->frame), result);
 }
 
+/* Its session is not in the machine. Ended: told once what has ended it is committed, since a tail that is cut has ended
+ * nothing. Opened behind this log: told once it is sure that this log is the newest. */
+static void decide_ended(struct cluster *cluster, struct batch *batch)
+{
+	int status = batch->key == 0 || batch->sent ? -ETIMEDOUT : -EKEYEXPIRED;
+	if (batch->session > cluster->machine.entry)
+		echo_doubt(cluster, batch, status);
+	else
+		append_settle(cluster, batch, status, cluster->machine.entry, 0);
+}
+
 /* Decides a batch of which the machine knows. True when it was. */
 static bool decide_known(struct cluster *cluster, struct batch *batch)
 {
@@ -213,7 +224,7 @@ static bool decide_known(struct cluster *cluster, struct batch *batch)
 		return true;
 	case MACHINE_ENDED:
 		forward_session_ended(cluster, batch->session);
-		append_settle(cluster, batch, batch->key == 0 || batch->sent ? -ETIMEDOUT : -EKEYEXPIRED, 0, 0);
+		decide_ended(cluster, batch);
 		return true;
 	case MACHINE_UNKNOWN:
 		forward_session_ended(cluster, batch->session);
@@ -239,7 +250,7 @@ static bool decide(struct cluster *cluster, struct batch *batch, uint64_t next_o
 	if (batch->expected < next_offset)
 		append_settle(cluster, batch, -EEXIST, tail.entry, 0);
 	else
-		echo_doubt(cluster, batch);
+		echo_doubt(cluster, batch, -ENXIO);
 	return true;
 }
 

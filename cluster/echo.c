@@ -53,8 +53,10 @@ static void finish_round(struct cluster *cluster)
 		cluster->request_count--;
 		free(request);
 	}
-	while (doubtful.first != NULL)
-		append_settle(cluster, list_take(&doubtful), -ENXIO, 0, 0);
+	while (doubtful.first != NULL) {
+		struct batch *batch = list_take(&doubtful);
+		append_settle(cluster, batch, batch->status, 0, 0);
+	}
 }
 
 static void begin_round(struct cluster *cluster)
@@ -90,8 +92,9 @@ void echo_ask(struct cluster *cluster, uint64_t origin, uint64_t number)
 	begin_round(cluster);
 }
 
-void echo_doubt(struct cluster *cluster, struct batch *batch)
+void echo_doubt(struct cluster *cluster, struct batch *batch, int status)
 {
+	batch->status = status;
 	list_add(&cluster->echo.doubtful_next, batch);
 	begin_round(cluster);
 }

@@ -420,8 +420,8 @@ void request_finish(struct cluster *cluster);
 
 /* Answers the request with the log's end once a majority has confirmed the term. */
 void echo_ask(struct cluster *cluster, uint64_t origin, uint64_t number);
-/* Answers the batch -ENXIO in the same way. */
-void echo_doubt(struct cluster *cluster, struct batch *batch);
+/* Answers the batch with the status in the same way. */
+void echo_doubt(struct cluster *cluster, struct batch *batch, int status);
 void echo_receive(struct cluster *cluster, const struct message *message);
 void echo_result(struct cluster *cluster, const struct message *message);
 /* Asks again where an answer may be lost. */
