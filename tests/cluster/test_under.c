@@ -219,6 +219,39 @@ static void a_session_that_has_ended_refuses_what_was_never_sent(void **state)
 	assert_int_equal(several_end(&several, 0), 1);
 }
 
+/* The second member is told to stand for election, and the first one, which led, hears nothing of that. */
+static void replace_unheard(void)
+{
+	struct cluster *old = several_cluster(&several, 0);
+	struct log_tail tail;
+	log_tail(old->log, &tail);
+	const struct message message = {.type = MESSAGE_TIMEOUT_NOW,
+	                                .term = core_term(old->core),
+	                                .timeout_now = {.last_entry = tail.entry, .last_term = tail.term}};
+	several_isolate(&several, 0, true);
+	several.cut[0][1] = false;
+	several_forge(&several, 0, 1, &message);
+	several.cut[0][1] = true;
+	several_settle(&several);
+}
+
+static void who_leads_no_more_does_not_say_that_a_newer_session_has_ended(void **state)
+{
+	struct sent sent;
+	found(3);
+	replace_unheard();
+	session = open_session(1, KEY + 1);
+	assert_true(cluster_leads(several_cluster(&several, 0)));
+	assert_true(session.id > several_cluster(&several, 0)->machine.entry);
+	send(0, &sent, 1, "one");
+	several_settle(&several);
+	member_expect_pending(&sent);
+	several_isolate(&several, 0, false);
+	assert_int_equal(several_answer(&several, &sent), 0);
+	assert_int_equal(several_end(&several, 1), 1);
+	several_expect_equal(&several);
+}
+
 static void of_what_was_sent_before_the_session_ended_nothing_is_known(void **state)
 {
 	struct sent sent;
@@ -342,6 +375,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_batch_stays_by_itself, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_condition_is_that_of_the_first_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_session_that_has_ended_refuses_what_was_never_sent, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(who_leads_no_more_does_not_say_that_a_newer_session_has_ended, set_up,
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(of_what_was_sent_before_the_session_ended_nothing_is_known, set_up,
 	                                        tear_down),
